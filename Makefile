@@ -1,0 +1,27 @@
+# Everything runs in .venv, which is made when it is missing. Python 3.10 to 3.13; nothing else is needed.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test venv lab notebooks
+
+demo: .venv/installed   ## train on the shipped voices, write demo/report.html
+	$(BIN)/vctutor-demo --out demo --resume
+
+test: .venv/installed   ## run every notebook and check the repository
+	$(BIN)/python .ci/test.py
+
+venv: .venv/installed   ## only make .venv
+
+lab: .venv/installed    ## open the notebooks
+	$(BIN)/jupyter lab nbs
+
+notebooks: .venv/installed   ## export, run and clean the notebooks, write README.md
+	$(BIN)/nbdev_export
+	$(BIN)/python .ci/execute.py
+	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/readme.py
+
+.venv/installed: settings.ini setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
