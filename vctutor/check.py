@@ -19,24 +19,46 @@ class Verdict:
 
     def _repr_markdown_(self): return f"{dict(todo='⏳', wrong='❌', right='✅')[self.state]} {self.why}"
 
-# %% ../nbs/91_check.ipynb #2ad86768
+# %% ../nbs/91_check.ipynb #8b627a5a
+def _array(x):
+    "`x` as a numpy array: numbers, text, tensors on any device, and lists of them."
+    if isinstance(x, (list, tuple)): x = [_array(part) for part in x]
+    elif hasattr(x, "detach"): x = x.detach().cpu()
+    return np.asarray(x)
+
+def _gap(
+    got,         # array
+    want,        # array of the same shape
+    tol: float,  # largest absolute difference allowed
+) -> str:        # what is wrong, empty when nothing is
+    "How far `got` is from `want`, in words."
+    if want.dtype.kind not in "fciub" or got.dtype.kind not in "fciub":
+        return "" if np.array_equal(got, want) else f"got {str(got.tolist())[:60]!r}, which is not it"
+    if np.isnan(got).any() and not np.isnan(want).any(): return "holds NaN"
+    with np.errstate(invalid="ignore"):  # inf - inf, where got == want says enough
+        gap = np.where(got == want, 0, np.abs(got.astype(complex) - want.astype(complex))).max(initial=0)
+    return "" if gap <= tol else f"off by {gap:.3g} at worst (allowed {tol:g})"
+
+# %% ../nbs/91_check.ipynb #e0521876
 def check(
     answer,             # the reader's function
     expert,             # a function known to be right
-    *inputs,            # tuples of arguments to try, small first
+    *inputs,            # tuples of arguments to try, small first; one call without arguments when not given
     tol: float = 1e-5,  # largest absolute difference allowed
 ) -> Verdict:
     "Compare `answer` with `expert` on each input and report the first difference; never raises because of `answer`."
-    for args in inputs:
-        want = np.asarray(expert(*args))
+    tried = f" on {len(inputs)} input{'s' * (len(inputs) != 1)}" if inputs else ""
+    inputs = inputs or ((),)
+    for n, args in enumerate(inputs, 1):
+        want, where = _array(expert(*args)), f"input {n}: " if len(inputs) > 1 else ""
         try: got = answer(*args)
-        except Exception as error: return Verdict("wrong", f"raised {type(error).__name__}: {error}")
+        except Exception as error: return Verdict("wrong", f"{where}raised {type(error).__name__}: {error}")
         if got is None or got is ...: return Verdict("todo", "nothing returned yet")
-        try: got = np.asarray(got)
-        except Exception: return Verdict("wrong", f"returned a {type(got).__name__}; a number or an array is wanted")
-        if got.shape != want.shape: return Verdict("wrong", f"shape {got.shape}, want {want.shape}")
-        if want.dtype.kind in "fciub" and got.dtype.kind in "fciub":
-            gap = float(np.abs(got.astype(complex) - want.astype(complex)).max(initial=0))
-            if not gap <= tol: return Verdict("wrong", f"off by {gap:.3g} at worst (allowed {tol:g})")
-        elif not np.array_equal(got, want): return Verdict("wrong", f"got {got.tolist()!r}, want {want.tolist()!r}")
-    return Verdict("right", f"agrees on {len(inputs)} input{'s' * (len(inputs) != 1)}")
+        kind = type(got).__name__
+        try:
+            got = _array(got)
+            if got.dtype.kind == "O": return Verdict("wrong", f"{where}returned a {kind}; a number or an array is wanted")
+            if got.shape != want.shape: return Verdict("wrong", f"{where}shape {got.shape}, want {want.shape}")
+            if gap := _gap(got, want, tol): return Verdict("wrong", where + gap)
+        except Exception: return Verdict("wrong", f"{where}returned a {kind}; a number or an array is wanted")
+    return Verdict("right", "agrees" + tried)

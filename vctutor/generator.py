@@ -12,10 +12,13 @@ from torch import nn
 
 from .config import Config
 
-# %% ../nbs/04_generator.ipynb #032b5f83
+# %% ../nbs/04_generator.ipynb #d36b66eb
 class ChannelNorm(nn.Module):
     "Mean 0 and variance 1 over the channels of each frame, then a learnt gain and shift per channel (Ba et al. 2016, on one frame)."
-    def __init__(self, channels: int):
+    def __init__(
+        self,
+        channels: int,
+    ):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
 
@@ -28,12 +31,17 @@ def make_norm(
 ) -> nn.Module:
     "The normalisation layer called `kind`."
     kinds = dict(channel=ChannelNorm, batch=nn.BatchNorm1d, instance=lambda n: nn.InstanceNorm1d(n, affine=True), none=lambda n: nn.Identity())
+    if kind not in kinds: raise ValueError(f"norm {kind!r} is not known: choose one of {', '.join(kinds)}")
     return kinds[kind](channels)
 
-# %% ../nbs/04_generator.ipynb #28ba129d
+# %% ../nbs/04_generator.ipynb #79ee0f20
 class Residual(nn.Module):
     "Two convolutions whose output is added to their input (He et al. 2016)."
-    def __init__(self, channels: int, cfg: Config):
+    def __init__(
+        self,
+        channels: int,
+        cfg: Config,    # uses norm and dropout
+    ):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv1d(channels, channels, 3, padding=1), make_norm(cfg.norm, channels), nn.LeakyReLU(0.2), nn.Dropout1d(cfg.dropout),
@@ -42,29 +50,34 @@ class Residual(nn.Module):
     def forward(self, x):  # (batch, channels, frames) -> same
         return x + self.layers(x)
 
-# %% ../nbs/04_generator.ipynb #ddc1567e
+# %% ../nbs/04_generator.ipynb #d0395683
 class Generator(nn.Module):
     "Encoder, residual blocks, decoder, output layer: a normalised mel in, a normalised mel out, as many frames."
-    def __init__(self, cfg: Config):
+    def __init__(
+        self,
+        cfg: Config,  # uses input_channels, output_channels, hidden_channels, scale, bias, norm and dropout
+    ):
         super().__init__()
-        width, bands = cfg.hidden_channels, cfg.output_channels
+        width, self.bands, bands = cfg.hidden_channels, cfg.input_channels, cfg.output_channels
         down = lambda a, b: [nn.Conv1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         up = lambda a, b: [nn.ConvTranspose1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(
-            nn.Conv1d(cfg.input_channels, width, 7, padding=3), make_norm(cfg.norm, width), nn.LeakyReLU(0.2),  # frames
-            *down(width, 2 * width),                                         # frames/2
-            *down(2 * width, 4 * width),                                     # frames/4
-            *down(4 * width, 8 * width))                                     # frames/8
+            nn.Conv1d(self.bands, width, 7, padding=3), make_norm(cfg.norm, width), nn.LeakyReLU(0.2),  # (batch, width, frames)
+            *down(width, 2 * width),                                         # (batch, 2*width, frames/2)
+            *down(2 * width, 4 * width),                                     # (batch, 4*width, frames/4)
+            *down(4 * width, 8 * width))                                     # (batch, 8*width, frames/8)
         self.residuals = nn.Sequential(*[Residual(8 * width, cfg) for _ in range(3)])
         self.decoder = nn.Sequential(
-            *up(8 * width, 4 * width),                                       # frames/4
-            *up(4 * width, 2 * width),                                       # frames/2
-            *up(2 * width, width))                                           # frames
-        self.output = nn.Conv1d(width, bands, 7, padding=3)
-        self.scale = nn.Parameter(torch.full((bands, 1), cfg.scale))
-        self.bias = nn.Parameter(torch.full((bands, 1), cfg.bias))
+            *up(8 * width, 4 * width),                                       # (batch, 4*width, frames/4)
+            *up(4 * width, 2 * width),                                       # (batch, 2*width, frames/2)
+            *up(2 * width, width))                                           # (batch, width, frames)
+        self.output = nn.Conv1d(width, bands, 7, padding=3)                  # (batch, n_mels, frames)
+        self.scale = nn.Parameter(torch.full((bands, 1), float(cfg.scale)))
+        self.bias = nn.Parameter(torch.full((bands, 1), float(cfg.bias)))
 
     def forward(self, mel):  # (batch, n_mels, frames) -> same
+        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] < 1:
+            raise ValueError(f"mel has shape {tuple(mel.shape)}; the generator wants (batch, {self.bands}, frames) with 1 frame or more")
         frames = mel.shape[-1]
         x = F.pad(mel, (0, -frames % 8), mode="replicate")
         x = self.output(self.decoder(self.residuals(self.encoder(x))))
