@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOUND_ENDINGS', 'SPLITS', 'LONGEST', 'ARCTIC', 'ARCTIC_SHA256', 'sounds_in', 'split_of', 'read_manifest', 'Pair',
-           'find_pairs', 'default_pairs', 'with_validation', 'read_mel', 'timbre', 'target_frames', 'warp_path',
+           'find_pairs', 'default_pairs', 'with_validation', 'read_mel', 'target_frames', 'timbre', 'warp_path',
            'Example', 'prepare', 'prepare_all', 'Batches', 'download', 'fetch_arctic', 'arctic_folder']
 
 # %% ../nbs/03_data.ipynb #ea3787f2
@@ -138,12 +138,12 @@ def default_pairs() -> list[Pair]:
     if not folder.exists(): raise FileNotFoundError(f"{folder} does not exist: the default material comes with the repository; clone it and install with pip install -e .")
     return find_pairs(folder / "am_michael", folder / "af_heart")
 
-# %% ../nbs/03_data.ipynb #a0608b2f
+# %% ../nbs/03_data.ipynb #29c6114e
 def with_validation(
-    pairs: list[Pair],
+    pairs: list,            # of `Pair`, or of anything with a name and a split, such as `Example`
     *,
-    share: float = 0.05,  # of the training sentences, at least one
-) -> list[Pair]:
+    share: float = 0.05,    # of the training sentences, at least one
+) -> list:
     "`pairs` with some training sentences held out for validation, where none are; which ones depends on their names alone."
     train = [p for p in pairs if p.split == "train"]
     if any(p.split == "validation" for p in pairs) or len(train) < 2: return pairs
@@ -167,6 +167,15 @@ def read_mel(
         return log_mel(wave[start:end], cfg)
     except ValueError as error: raise ValueError(f"{path}: {error}") from None
 
+# %% ../nbs/03_data.ipynb #feb0e2fe
+def target_frames(
+    path: np.ndarray,  # (steps, 2), pairs of source and target frame, from the first to the last
+) -> np.ndarray:       # (source frames,), target frame that belongs to each
+    "The middle one of the target frames matched with each source frame."
+    starts = np.searchsorted(path[:, 0], np.arange(path[-1, 0] + 1), side="left")
+    ends = np.searchsorted(path[:, 0], np.arange(path[-1, 0] + 1), side="right")
+    return path[(starts + ends - 1) // 2, 1]
+
 # %% ../nbs/03_data.ipynb #eb7e9aaa
 def timbre(
     mel: torch.Tensor,  # (n_mels, frames), dB
@@ -178,15 +187,6 @@ def timbre(
     slopes = librosa.feature.delta(cepstra, width=5, mode="nearest")
     cepstra = cepstra - cepstra.mean(1, keepdims=True)
     return np.concatenate([cepstra / max(cepstra.std(), 1e-6), slopes / max(slopes.std(), 1e-6)])
-
-# %% ../nbs/03_data.ipynb #feb0e2fe
-def target_frames(
-    path: np.ndarray,  # (steps, 2), pairs of source and target frame, from the first to the last
-) -> np.ndarray:       # (source frames,), target frame that belongs to each
-    "The middle one of the target frames matched with each source frame."
-    starts = np.searchsorted(path[:, 0], np.arange(path[-1, 0] + 1), side="left")
-    ends = np.searchsorted(path[:, 0], np.arange(path[-1, 0] + 1), side="right")
-    return path[(starts + ends - 1) // 2, 1]
 
 # %% ../nbs/03_data.ipynb #ec51a186
 def warp_path(

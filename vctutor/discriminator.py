@@ -12,24 +12,29 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from .config import Config
 
-# %% ../nbs/05_discriminator.ipynb #38f4bc70
+# %% ../nbs/05_discriminator.ipynb #345c7145
 class Discriminator(nn.Module):
     "Six convolutions, each with spectral normalisation: a normalised mel in, one logit for each patch of time out."
-    def __init__(self, cfg: Config):
+    def __init__(
+        self,
+        cfg: Config,  # uses output_channels and hidden_channels
+    ):
         super().__init__()
-        width = cfg.hidden_channels
+        width, self.bands = cfg.hidden_channels, cfg.output_channels
         same = lambda: nn.ConstantPad1d((1, 2), 0.0)  # an even kernel keeps the length only with one frame more on one side
         down = lambda a, b: [spectral_norm(nn.Conv1d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(
-            same(), spectral_norm(nn.Conv1d(cfg.output_channels, width, 4)), nn.LeakyReLU(0.2),  # frames
-            *down(width, width),                                                  # frames/2
-            *down(width, 2 * width),                                              # frames/4
-            *down(2 * width, 4 * width),                                          # frames/8
-            *down(4 * width, 8 * width),                                          # frames/16
-            same(), spectral_norm(nn.Conv1d(8 * width, 1, 4)))                    # one logit each 16 frames
+            same(), spectral_norm(nn.Conv1d(self.bands, width, 4)), nn.LeakyReLU(0.2),  # (batch, width, frames)
+            *down(width, width),                                                  # (batch, width, frames/2)
+            *down(width, 2 * width),                                              # (batch, 2*width, frames/4)
+            *down(2 * width, 4 * width),                                          # (batch, 4*width, frames/8)
+            *down(4 * width, 8 * width),                                          # (batch, 8*width, frames/16)
+            same(), spectral_norm(nn.Conv1d(8 * width, 1, 4)))                    # (batch, 1, frames/16)
 
     def forward(self, mel):  # (batch, n_mels, frames) -> (batch, frames//16)
-        if mel.shape[-1] < 16: raise ValueError(f"mel has {mel.shape[-1]} frames; the discriminator needs at least 16")
+        if mel.ndim != 3 or mel.shape[1] != self.bands:
+            raise ValueError(f"mel has shape {tuple(mel.shape)}; the discriminator wants (batch, {self.bands}, frames)")
+        if mel.shape[2] < 16: raise ValueError(f"mel has {mel.shape[2]} frames; the discriminator needs at least 16")
         return self.layers(mel)[:, 0]
 
     def probability(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['sound_bytes', 'data_url', 'player', 'players', 'Picture', 'curves', 'mel_figure', 'View', 'explore', 'ends']
 
-# %% ../nbs/90_view.ipynb #a24966a4
+# %% ../nbs/90_view.ipynb #bca7c080
 import base64
 import io
 from dataclasses import dataclass, fields, replace
@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .config import Config
 
@@ -62,14 +63,15 @@ def players(
     cells = "".join(f"<div>{player(w, sample_rate=sample_rate, label=name).data}</div>" for name, w in sounds.items())
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{cells}</div>')
 
-# %% ../nbs/90_view.ipynb #cb3280aa
+# %% ../nbs/90_view.ipynb #d3fb4cc9
 def _png(
     figure: Figure,
 ) -> bytes:
-    "A small PNG: drawing is what a move of a slider costs."
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=72)
-    return file.getvalue()
+    "A PNG of 72 dots per inch in 256 colours: a quarter of the size, and no difference to the eye."
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=72, pil_kwargs=dict(compress_level=1))
+    Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(small, "PNG")
+    return small.getvalue()
 
 class Picture(Figure):
     "A figure that shows itself, wherever a page runs."
