@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ |= dict(OMP_NUM_THREADS="1", IN_TEST="1")  # one thread each; the last cell must not export
 from execnb.nbio import read_nb, write_nb  # noqa: E402
 from execnb.shell import CaptureShell  # noqa: E402
 

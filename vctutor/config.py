@@ -49,7 +49,7 @@ def _check(
     need(c.label_smoothing < 0.5, "label_smoothing", "below 0.5: at 0.5 real and made carry the same label")
     need(len(c.betas) == 2 and all(0 <= b < 1 for b in c.betas), "betas", "two numbers, each at least 0 and below 1")
 
-# %% ../nbs/00_config.ipynb #1573af75
+# %% ../nbs/00_config.ipynb #39a06dc6
 @dataclass(frozen=True, kw_only=True)
 class Config:
     "Every number of the converter, checked when it is made."
@@ -75,7 +75,7 @@ class Config:
 
     # 03_data
     crop_frames: int = 128               # frames in a training example, a multiple of 16
-    stretch: float = 0.0                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
+    stretch: float = 0.1                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
 
     # 04_generator
     input_channels: int = 80             # mel bands in
@@ -85,7 +85,7 @@ class Config:
     bias: float = 0.0                    # first value of the learnable output bias
 
     norm: str = "channel"                # normalisation in the generator: channel, batch, instance or none
-    dropout: float = 0.0                 # share of channels dropped in the residual blocks, 0 to 1
+    dropout: float = 0.1                 # share of channels dropped in the residual blocks, 0 to 1
 
     # 06_losses
     l1_weight: float = 25.0              # weight of the L1 term beside the adversarial one
@@ -105,7 +105,7 @@ class Config:
     scheduler_factor: float = 0.7        # learning rate is multiplied by this on a plateau
     scheduler_patience: int = 5          # validations without progress that make a plateau
 
-    ema_decay: float = 0.999             # of the averaged generator; 0 keeps the last weights only
+    ema_decay: float = 0.998             # of the averaged generator; 0 keeps the last weights only
     seed: int = 0                        # one seed for everything random
 
     def __post_init__(self):

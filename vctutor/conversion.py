@@ -57,7 +57,7 @@ def load_converter(
     load_net(net, tensors, "averaged")
     return Converter(net.to(device), Stats(**json.loads(header["stats"])), saved)
 
-# %% ../nbs/08_conversion.ipynb #ca8b36bd
+# %% ../nbs/08_conversion.ipynb #377521bf
 def windows(
     chunks,        # iterable of tensors (rows, columns), of any widths
     *,
@@ -69,7 +69,7 @@ def windows(
     held, left = None, 0  # held starts `left` columns before the next core
     for chunk in chunks:
         held = chunk if held is None else torch.cat([held, chunk], 1)
-        while held.shape[1] > left + size + after:  # a column more: the last window must not be empty
+        while held.shape[1] >= left + size + after:
             yield held[:, :left + size + after], left, after
             keep = left + size - min(before, left + size)
             held, left = held[:, keep:], left + size - keep

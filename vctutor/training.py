@@ -50,8 +50,8 @@ class State:
     best: float = math.inf                             # lowest validation figure so far, dB
     history: list[dict] = field(default_factory=list)  # one row for each iteration
 
-# %% ../nbs/07_training.ipynb #b0b35d17
-@torch.random.fork_rng(devices=[])  # the caller's random numbers stay as they are
+# %% ../nbs/07_training.ipynb #24c36bed
+@torch.random.fork_rng(devices=[])  # the caller's random numbers, on the CPU, stay as they are
 def new_state(
     cfg: Config,
     stats: Stats,   # of the training split
@@ -131,8 +131,8 @@ def discriminator_step(
     return dict(discriminator=loss.item(), d_real=real.detach().sigmoid().mean().item(), d_fake=fake.detach().sigmoid().mean().item(),
                 d_rests=float(rests), discriminator_gradient=length)
 
-# %% ../nbs/07_training.ipynb #fec199fa
-@torch.random.fork_rng(devices=[])  # the caller's random numbers stay as they are
+# %% ../nbs/07_training.ipynb #0b89823a
+@torch.random.fork_rng(devices=[])  # the caller's random numbers, on the CPU, stay as they are
 def train(
     state: State,
     batch_at,     # function from a step to (source, target), each (batch, n_mels, frames)

@@ -63,11 +63,11 @@ def players(
     cells = "".join(f"<div>{player(w, sample_rate=sample_rate, label=name).data}</div>" for name, w in sounds.items())
     return HTML(f'<div style="display:flex;flex-wrap:wrap;gap:1em">{cells}</div>')
 
-# %% ../nbs/90_view.ipynb #d3fb4cc9
+# %% ../nbs/90_view.ipynb #ff1f8ceb
 def _png(
     figure: Figure,
 ) -> bytes:
-    "A PNG of 72 dots per inch in 256 colours: a quarter of the size, and no difference to the eye."
+    "A PNG of 72 dots per inch in 256 colours: a third of the size or less, and hardly a difference to the eye."
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=72, pil_kwargs=dict(compress_level=1))
     Image.open(drawn).convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(small, "PNG")
