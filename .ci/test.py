@@ -83,7 +83,7 @@ def readme_tells_the_truth():
     "Its commands exist, its table names every notebook, its links lead somewhere."
     text = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    for name in re.findall(r"\bmake ([a-z]+)\b", text):
+    for name in re.findall(r"(?:^|`)make ([a-z]+)", text, flags=re.M):
         if name not in targets: return f"README says make {name}; the Makefile does not know it"
     parser = ConfigParser(delimiters=["="])
     parser.read(ROOT / "settings.ini")
