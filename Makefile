@@ -1,4 +1,4 @@
-# Everything runs in .venv, which is made when it is missing. Python 3.10 to 3.13; nothing else is needed.
+# Everything runs in .venv, which is made when it is missing. Python 3.11 to 3.13; nothing else is needed.
 PYTHON ?= python3
 BIN = .venv/bin
 
