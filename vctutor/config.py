@@ -123,10 +123,10 @@ def preset(
     if name not in PRESETS: raise ValueError(f"preset {name!r} is not known: choose one of {', '.join(PRESETS)}")
     return Config(**{"hidden_channels": PRESETS[name]} | changes)
 
-# %% ../nbs/00_config.ipynb #062e8c96
+# %% ../nbs/00_config.ipynb #e94a4e7c
 def to_json(
     cfg: Config,
-) -> str:  # one field a line
+) -> str:  # indented, for people to read
     "`cfg` as JSON text."
     return json.dumps(asdict(cfg), indent=1)
 
