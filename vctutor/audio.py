@@ -83,7 +83,7 @@ def load(
         notes.append(f"resampled from {rate} to {sample_rate} Hz")
     return Recording(torch.from_numpy(np.ascontiguousarray(wave)), sample_rate, tuple(notes))
 
-# %% ../nbs/01_audio.ipynb #d9cb2e8e
+# %% ../nbs/01_audio.ipynb #0e268849
 @contextmanager
 def replacing(
     path,  # file to write or replace
@@ -95,7 +95,7 @@ def replacing(
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(f"{path} can't be written ({error.strerror or error}): free some space or choose another folder") from None
+        raise OSError(f"{path} can't be written ({error.strerror or error}): free some space, or choose a folder that can be written") from None
     finally:
         with suppress(OSError): temporary.unlink()
 

@@ -200,7 +200,7 @@ def train(
     state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume)
     print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
 
-# %% ../nbs/92_commands.ipynb #8df1a316
+# %% ../nbs/92_commands.ipynb #51d82036
 @command
 def convert(
     run: str,               # run folder or checkpoint
@@ -215,7 +215,6 @@ def convert(
     source, out = Path(input), Path(output)
     if not source.exists(): raise FileNotFoundError(f"{source} does not exist: check the path")
     if out.exists() and not force: raise ValueError(f"{out} exists already: name another output, or add --force to replace it")
-    if out.exists() and out.samefile(source): raise ValueError(f"{out} is the input itself: name another output")
     converter = load_converter(run, device=best_device())
     if source.is_dir():
         done, broken = convert_folder(converter, source, out, progress=tqdm)

@@ -188,7 +188,7 @@ def validate(
     if not examples: raise ValueError("no validation examples: hold at least one sentence out")
     return sum(mel_distance(convert_mel(net, e.source, stats), e.target) for e in examples) / len(examples)
 
-# %% ../nbs/07_training.ipynb #084a590e
+# %% ../nbs/07_training.ipynb #0fc9eee7
 FORMAT = "vctutor checkpoint 1"
 NETS = ("generator", "discriminator", "averaged")
 TRAINED = ("generator", "discriminator")  # each with an optimizer and a scheduler
@@ -197,11 +197,10 @@ TRAINED = ("generator", "discriminator")  # each with an optimizer and a schedul
 def writing(
     path,  # file to write or replace
 ):
-    "Like `replacing`; any failure to write, such as a full disk, becomes one `OSError` that names `path`."
-    try:
-        with replacing(path) as temporary: yield temporary
-    except (SafetensorError, OSError) as error:
-        raise OSError(f"{path} can't be written ({error}): free some space, or choose a folder that can be written") from None
+    "Like `replacing`, also for safetensors, which reports a full disk by an error of its own."
+    with replacing(path) as temporary:
+        try: yield temporary
+        except SafetensorError as error: raise OSError(str(error)) from None
 
 def _seal(header, names):
     "A digest of all texts in a checkpoint: a changed one does not go unnoticed."
@@ -317,7 +316,7 @@ def validation(
             if folder is not None: save_checkpoint(state, Path(folder) / "best.safetensors")
     return run
 
-# %% ../nbs/07_training.ipynb #7285f3c5
+# %% ../nbs/07_training.ipynb #037156b7
 def history_table(
     state: State,
 ) -> pd.DataFrame:  # one row for each step
@@ -330,7 +329,7 @@ def saving(
     "A hook that saves the state and, for people, its history as a table."
     def run(state):
         save_checkpoint(state, Path(folder) / "last.safetensors")
-        with writing(Path(folder) / "history.csv") as temporary: history_table(state).to_csv(temporary)
+        with replacing(Path(folder) / "history.csv") as temporary: history_table(state).to_csv(temporary)
     return run
 
 def showing(
@@ -344,7 +343,7 @@ def showing(
         bar.update(state.step - bar.n)
     return run
 
-# %% ../nbs/07_training.ipynb #e9c6aa46
+# %% ../nbs/07_training.ipynb #55ca6f61
 def sampling(
     example,          # `Example`: always the same sentence
     folder,           # of the run; files go into samples/ in it
@@ -362,7 +361,7 @@ def sampling(
         samples.mkdir(parents=True, exist_ok=True)
         sound = sound_bytes(wave.numpy(), sample_rate=cfg.sample_rate, kind="FLAC")
         for ending, content in (("png", View(figure).png()), ("flac", sound)):
-            with writing(samples / f"step_{state.step:06d}.{ending}") as temporary: temporary.write_bytes(content)
+            with replacing(samples / f"step_{state.step:06d}.{ending}") as temporary: temporary.write_bytes(content)
     return run
 
 # %% ../nbs/07_training.ipynb #a3f5c067
