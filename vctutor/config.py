@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_NOT_NEGATIVE = "aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
 _POSITIVE = "trim_db mel_std learning_rate max_norm".split()
 _SHARE = "alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
@@ -45,6 +45,7 @@ def _check(
     need(c.input_channels == c.n_mels, "input_channels", f"n_mels={c.n_mels}: the mel bands are the channels")
     need(c.output_channels == c.n_mels, "output_channels", f"n_mels={c.n_mels}: the mel bands are the channels")
     need(c.crop_frames % 16 == 0, "crop_frames", "a multiple of 16: the discriminator halves the frame rate four times")
+    need(c.aligned + c.pitch_matched + c.disguised > 0, "aligned", "above 0 when pitch_matched and disguised are 0: some kind of source is needed")
     need(c.norm in NORMS, "norm", f"one of {', '.join(NORMS)}")
     need(c.label_smoothing < 0.5, "label_smoothing", "below 0.5: at 0.5 real and made carry the same label")
     need(len(c.betas) == 2 and all(0 <= b < 1 for b in c.betas), "betas", "two numbers, each at least 0 and below 1")
@@ -76,6 +77,11 @@ class Config:
     # 03_data
     crop_frames: int = 128               # frames in a training example, a multiple of 16
     stretch: float = 0.1                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
+
+    # 03a_augmentation
+    aligned: float = 0.3                 # share of crops whose source is the recording, laid on the target's time axis
+    pitch_matched: float = 0.4           # share of crops whose source has the target's melody at the source's pitch
+    disguised: float = 0.3               # share of crops whose source is the target itself, disguised
 
     # 04_generator
     input_channels: int = 80             # mel bands in

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOUND_ENDINGS', 'SPLITS', 'LONGEST', 'ARCTIC', 'ARCTIC_SHA256', 'sounds_in', 'split_of', 'read_manifest', 'Pair',
-           'find_pairs', 'default_pairs', 'with_validation', 'read_mel', 'target_frames', 'timbre', 'warp_path',
-           'Example', 'prepare', 'prepare_all', 'Batches', 'download', 'fetch_arctic', 'arctic_folder']
+           'find_pairs', 'default_pairs', 'with_validation', 'read_speech', 'read_mel', 'target_frames', 'timbre',
+           'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches', 'download', 'fetch_arctic', 'arctic_folder']
 
 # %% ../nbs/03_data.ipynb #ea3787f2
 import csv
@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 import tarfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import librosa
@@ -154,18 +154,23 @@ def with_validation(
 # %% ../nbs/03_data.ipynb #84acb5cd
 LONGEST = 30.0  # seconds: aligning needs memory for the product of both lengths
 
+def read_speech(
+    path,         # of a recording
+    cfg: Config,  # uses sample_rate, win_length, hop_length and trim_db
+) -> torch.Tensor:  # (samples,)
+    "A recording without the silence at its ends."
+    recording = load(path, sample_rate=cfg.sample_rate)
+    if recording.seconds > LONGEST: raise ValueError(f"{path} is {recording.seconds:.0f} s long; cut it into sentences of at most {LONGEST:.0f} s")
+    try: start, end = trim(recording.wave, cfg)
+    except ValueError as error: raise ValueError(f"{path}: {error}") from None
+    return recording.wave[start:end]
+
 def read_mel(
     path,         # of a recording
     cfg: Config,  # the front end, and trim_db
 ) -> tuple[torch.Tensor, float]:  # (n_mels, frames) in dB, and the peak in dB
     "The mel of a recording without the silence at its ends."
-    recording = load(path, sample_rate=cfg.sample_rate)
-    wave = recording.wave
-    if recording.seconds > LONGEST: raise ValueError(f"{path} is {recording.seconds:.0f} s long; cut it into sentences of at most {LONGEST:.0f} s")
-    try:
-        start, end = trim(wave, cfg)
-        return log_mel(wave[start:end], cfg)
-    except ValueError as error: raise ValueError(f"{path}: {error}") from None
+    return log_mel(read_speech(path, cfg), cfg)
 
 # %% ../nbs/03_data.ipynb #feb0e2fe
 def target_frames(
@@ -207,6 +212,8 @@ class Example:
     target: torch.Tensor       # (n_mels, frames), dB, aligned to the source
     source_peak: float         # dB
     target_peak: float         # dB
+    recorded: torch.Tensor | None = None  # (n_mels, target frames), dB: the target as it was spoken, on its own time axis
+    views: dict[str, tuple[torch.Tensor, ...]] = field(default_factory=dict)  # by kind: sources laid on that axis, each (n_mels, target frames)
 
 def prepare(
     pair: Pair,
@@ -243,9 +250,10 @@ class Batches:
     ):
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
         self.cfg = cfg
-        self.mels = [torch.stack([normalise(e.source, stats), normalise(e.target, stats)]) for e in examples]
-        self.frames = sum(m.shape[-1] for m in self.mels)
-        self.weights = torch.tensor([float(m.shape[-1]) for m in self.mels])
+        pair = lambda source, target: torch.stack([normalise(source, stats), normalise(target, stats)])
+        self.mels = [{kind: [pair(view, e.recorded) for view in views] for kind, views in e.views.items()} or pair(e.source, e.target) for e in examples]
+        lengths = [(e.recorded if e.views else e.source).shape[1] for e in examples]
+        self.frames, self.weights = sum(lengths), torch.tensor(lengths, dtype=torch.float32)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -259,8 +267,15 @@ class Batches:
         "Batch `step`."
         g = torch.Generator().manual_seed(self.cfg.seed * 1_000_003 + step)
         which = torch.multinomial(self.weights, self.cfg.batch_size, replacement=True, generator=g)
-        crops = torch.stack([self._crop(self.mels[i], g) for i in which.tolist()])
+        crops = torch.stack([self._crop(self._view(self.mels[i], g), g) for i in which.tolist()])
         return crops[:, 0], crops[:, 1]
+
+    def _view(self, mels, g):  # -> (2, n_mels, frames)
+        if torch.is_tensor(mels): return mels
+        kinds = list(mels.values())
+        shares = torch.tensor([getattr(self.cfg, name) for name in mels])
+        kind = kinds[int(torch.multinomial(shares, 1, generator=g))]
+        return kind[int(torch.randint(len(kind), (1,), generator=g))]
 
     def _crop(self, mel, g):  # (2, n_mels, frames) -> (2, n_mels, crop_frames)
         size = self.cfg.crop_frames
