@@ -154,6 +154,7 @@ def learn(
     "Train on `pairs` in the folder `run`, showing progress."
     from tqdm import tqdm
     from vctutor.audio import replacing
+    from vctutor.augmentation import augment
     from vctutor.config import to_json
     from vctutor.data import Batches
     from vctutor.stats import measure
@@ -171,7 +172,7 @@ def learn(
             state = new_state(cfg, measure(mel for e in train_set for mel in (e.source, e.target)), device=best_device())
             for name, text in (("config.json", to_json(cfg)), ("run.json", json.dumps(dict(corpus=fingerprint(examples))))):
                 with replacing(folder / name) as temporary: temporary.write_text(text)
-        batches = Batches(train_set, state.stats, cfg)
+        batches = Batches(augment(train_set, pairs, cfg, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
         at_epoch = lambda hook: lambda state: hook(state) if state.step % epoch == 0 or state.step == steps else None

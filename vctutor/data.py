@@ -250,9 +250,9 @@ class Batches:
     ):
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
         self.cfg = cfg
-        pair = lambda source, target: torch.stack([normalise(source, stats), normalise(target, stats)])
-        self.mels = [{kind: [pair(view, e.recorded) for view in views] for kind, views in e.views.items()} or pair(e.source, e.target) for e in examples]
-        lengths = [(e.recorded if e.views else e.source).shape[1] for e in examples]
+        self.views = [{kind: [normalise(mel, stats) for mel in mels] for kind, mels in (e.views or dict(aligned=[e.source])).items()} for e in examples]
+        self.targets = [normalise(e.recorded if e.views else e.target, stats) for e in examples]
+        lengths = [target.shape[1] for target in self.targets]
         self.frames, self.weights = sum(lengths), torch.tensor(lengths, dtype=torch.float32)
 
     @property
@@ -267,15 +267,13 @@ class Batches:
         "Batch `step`."
         g = torch.Generator().manual_seed(self.cfg.seed * 1_000_003 + step)
         which = torch.multinomial(self.weights, self.cfg.batch_size, replacement=True, generator=g)
-        crops = torch.stack([self._crop(self._view(self.mels[i], g), g) for i in which.tolist()])
+        crops = torch.stack([self._crop(torch.stack([self._view(self.views[i], g), self.targets[i]]), g) for i in which.tolist()])
         return crops[:, 0], crops[:, 1]
 
-    def _view(self, mels, g):  # -> (2, n_mels, frames)
-        if torch.is_tensor(mels): return mels
-        kinds = list(mels.values())
-        shares = torch.tensor([getattr(self.cfg, name) for name in mels])
-        kind = kinds[int(torch.multinomial(shares, 1, generator=g))]
-        return kind[int(torch.randint(len(kind), (1,), generator=g))]
+    def _view(self, views, g):  # -> (n_mels, frames): a source, its kind drawn by the shares in the configuration
+        if len(views) == 1: mels = next(iter(views.values()))
+        else: mels = list(views.values())[int(torch.multinomial(torch.tensor([getattr(self.cfg, kind) for kind in views]), 1, generator=g))]
+        return mels[int(torch.randint(len(mels), (1,), generator=g))] if len(mels) > 1 else mels[0]
 
     def _crop(self, mel, g):  # (2, n_mels, frames) -> (2, n_mels, crop_frames)
         size = self.cfg.crop_frames
