@@ -133,7 +133,7 @@ def hifigan_mel(
     bank = mel_bank(sample_rate=cfg.sample_rate, n_fft=cfg.win_length, n_mels=80, fmin=0.0, fmax=8000.0)
     return (bank.to(mel.device) @ mel_to_magnitude(mel, peak, cfg)).clamp(min=1e-5).log()
 
-# %% ../nbs/08a_vocoder.ipynb #8b39bccd
+# %% ../nbs/08a_vocoder.ipynb #00d3cf1b
 HIFIGAN_CONTEXT = 16  # frames the network sees on each side of a block: more than the 13 it reaches
 
 @torch.no_grad()
@@ -155,7 +155,7 @@ def hifigan_stream(
         wave = _sound(net or load_hifigan(), window, peak, cfg)
         yield wave[left * hop:len(wave) - right * hop]
 
-# %% ../nbs/08a_vocoder.ipynb #b303fb7a
+# %% ../nbs/08a_vocoder.ipynb #7e5d0983
 VOCODERS = {"griffinlim": wave_stream, "hifigan": hifigan_stream}
 
 def vocoder(
