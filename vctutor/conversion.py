@@ -9,6 +9,7 @@ __all__ = ['BLOCK', 'WHOLE', 'GROUP', 'CONTEXT', 'SETTLED', 'Converter', 'load_c
 
 # %% ../nbs/08_conversion.ipynb #10bc43c3
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,11 @@ WHOLE = 2**62  # frames no recording has: nothing is cut
 
 @dataclass(frozen=True)
 class Converter:
-    "What is needed to convert: a generator, its statistics, its front end."
+    "What is needed to convert: a generator, its statistics, its front end, and a way from mel to sound."
     net: nn.Module  # a generator
     stats: Stats
     cfg: Config
+    vocoder: Callable | None = None  # how mels become sound, a function like `wave_stream`; `wave_stream` when not given
 
     @property
     def block(self) -> int:
@@ -42,6 +44,7 @@ def load_converter(
     run,                        # a run folder or a checkpoint in it
     *,
     cfg: Config | None = None,  # refused when its front end is another than the checkpoint's
+    vocoder: Callable | None = None,  # how mels become sound, a function like `wave_stream`; `wave_stream` when not given
     device=None,                # where the network lives; the CPU when not given
 ) -> Converter:
     "The averaged generator of a checkpoint, the best one of a run folder."
@@ -55,7 +58,7 @@ def load_converter(
     if cfg is not None: same_front_end(saved, cfg)
     net = Generator(saved).eval().requires_grad_(False)
     load_net(net, tensors, "averaged")
-    return Converter(net.to(device), Stats(**json.loads(header["stats"])), saved)
+    return Converter(net.to(device), Stats(**json.loads(header["stats"])), saved, vocoder)
 
 # %% ../nbs/08_conversion.ipynb #377521bf
 def windows(
@@ -163,7 +166,7 @@ def stream(
             yield piece
 
     mels = (below_peak(levels, peak, cfg) for levels in level_stream(counted(), cfg))
-    for wave in wave_stream(converted_stream(mels, converter), peak, cfg):
+    for wave in (converter.vocoder or wave_stream)(converted_stream(mels, converter), peak, cfg):
         wave = wave[:came - went]  # the last frame may reach over the end
         went += len(wave)
         yield wave
