@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'NETS', 'TRAINED', 'FRONT_END', 'State', 'new_state', 'descend', 'average', 'decay_at', 'generator_step',
-           'discriminator_step', 'train', 'convert_mel', 'mel_distance', 'validate', 'writing', 'save_checkpoint',
-           'read_checkpoint', 'load_net', 'same_front_end', 'load_state', 'every', 'validation', 'history_table',
-           'saving', 'showing', 'sampling', 'interruptible']
+           'discriminator_step', 'train', 'convert_mel', 'mel_distance', 'validate', 'writing', 'write_checkpoint',
+           'save_checkpoint', 'read_checkpoint', 'load_net', 'same_front_end', 'load_state', 'every', 'validation',
+           'history_table', 'saving', 'showing', 'sampling', 'interruptible']
 
 # %% ../nbs/07_training.ipynb #7f1367f3
 import copy
@@ -207,22 +207,31 @@ def _seal(header, names):
     texts = [sorted(names), sorted((k, v) for k, v in header.items() if k != "seal")]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
+def write_checkpoint(
+    path,                              # file to write, ending in .safetensors
+    tensors: dict[str, torch.Tensor],
+    header: dict[str, str],            # config, stats and whatever else is text
+):
+    "Write tensors and texts as one sealed safetensors file. Nothing in it is code."
+    header = dict(header, format=FORMAT)
+    header["seal"] = _seal(header, tensors)
+    with writing(path) as temporary:
+        safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=header)
+
 def save_checkpoint(
     state: State,
     path,         # file to write, ending in .safetensors
 ):
-    "Write the whole state: tensors as safetensors, the rest as JSON. Nothing in it is code."
+    "Write the whole state: tensors as safetensors, the rest as JSON."
     tensors = {f"{name}.{key}": value for name in NETS for key, value in getattr(state, name).state_dict().items()}
     for name in TRAINED:
         for i, row in getattr(state, f"{name}_optimizer").state_dict()["state"].items():
             tensors |= {f"{name}_optimizer.{i}.{key}": value for key, value in row.items()}
     tensors["history"] = torch.frombuffer(bytearray(json.dumps(state.history).encode()), dtype=torch.uint8)
-    header = dict(format=FORMAT, config=to_json(state.cfg), stats=json.dumps(asdict(state.stats)), step=json.dumps(state.step), best=json.dumps(state.best),
+    header = dict(config=to_json(state.cfg), stats=json.dumps(asdict(state.stats)), step=json.dumps(state.step), best=json.dumps(state.best),
                   rates=json.dumps([getattr(state, f"{name}_optimizer").param_groups[0]["lr"] for name in TRAINED]),
                   schedulers=json.dumps([getattr(state, f"{name}_scheduler").state_dict() for name in TRAINED]))
-    header["seal"] = _seal(header, tensors)
-    with writing(path) as temporary:
-        safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=header)
+    write_checkpoint(path, tensors, header)
 
 # %% ../nbs/07_training.ipynb #3cb08377
 def read_checkpoint(
@@ -275,6 +284,7 @@ def load_state(
 ) -> State:
     "The state exactly as it was saved."
     header, tensors = read_checkpoint(path)
+    if "step" not in header: raise ValueError(f"{path} was made for converting only, without optimizers: it can't be trained further; name a run's last.safetensors")
     saved = from_json(header["config"])
     if cfg is not None: same_front_end(saved, cfg)
     state = new_state(saved, Stats(**json.loads(header["stats"])), device=device)

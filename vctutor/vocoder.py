@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UPSAMPLES', 'KERNELS', 'DILATIONS', 'SLOPE', 'WEIGHTS_SHA256', 'HIFIGAN_FRONT_END', 'HIFIGAN_CONTEXT', 'VOCODERS',
-           'ResBlock', 'HifiGan', 'hifigan_weights', 'plain_weights', 'load_hifigan', 'hifigan_mel', 'hifigan_stream',
-           'vocoder', 'vocode']
+           'ResBlock', 'HifiGan', 'hifigan_weights', 'plain_weights', 'load_hifigan', 'hifigan_bank', 'hifigan_mel',
+           'hifigan_stream', 'vocoder', 'vocode', 'from_recording']
 
 # %% ../nbs/08a_vocoder.ipynb #6eab5ff3
 import hashlib
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .audio import mel_bank, mel_to_magnitude
+from .audio import edge, griffin_lim, mel_bank, mel_to_magnitude, padded, random_phase, spectrum
 from .config import Config
 from .conversion import BLOCK, wave_stream, windows
 
@@ -122,6 +122,10 @@ def load_hifigan(
 # %% ../nbs/08a_vocoder.ipynb #8cafbc7b
 HIFIGAN_FRONT_END = dict(sample_rate=22_050, win_length=1024, hop_length=256, fmax=8000.0)
 
+def hifigan_bank() -> torch.Tensor:  # (80, 513)
+    "The mel bank HiFi-GAN was trained with: from 0 to 8000 Hz."
+    return mel_bank(sample_rate=HIFIGAN_FRONT_END["sample_rate"], n_fft=HIFIGAN_FRONT_END["win_length"], n_mels=80, fmin=0.0, fmax=HIFIGAN_FRONT_END["fmax"])
+
 def hifigan_mel(
     mel: torch.Tensor,  # (n_mels, frames), dB below the peak
     peak: float,        # dB
@@ -130,8 +134,7 @@ def hifigan_mel(
     "The mel HiFi-GAN was trained on, from ours: back to magnitudes that are not negative, then its bank from 0 to 8000 Hz and its logarithm."
     for field, need in HIFIGAN_FRONT_END.items():
         if (has := getattr(cfg, field)) != need: raise ValueError(f"{field}={has} does not fit HiFi-GAN, which was trained with {field}={need}: train with that, or use Griffin-Lim")
-    bank = mel_bank(sample_rate=cfg.sample_rate, n_fft=cfg.win_length, n_mels=80, fmin=0.0, fmax=8000.0)
-    return (bank.to(mel.device) @ mel_to_magnitude(mel, peak, cfg)).clamp(min=1e-5).log()
+    return (hifigan_bank().to(mel.device) @ mel_to_magnitude(mel, peak, cfg)).clamp(min=1e-5).log()
 
 # %% ../nbs/08a_vocoder.ipynb #c611d7d1
 HIFIGAN_CONTEXT = 16  # frames the network sees on each side of a block: more than the 13 it reaches
@@ -176,3 +179,18 @@ def vocode(
 ) -> torch.Tensor:               # (frames*hop_length,)
     "Sound from a mel by the vocoder of that name."
     return torch.cat(list(vocoder(name)([mel], peak, cfg)))
+
+@torch.no_grad()
+def from_recording(
+    wave: torch.Tensor,          # (samples,), at least win_length of them
+    cfg: Config,                 # front end, rounds and seed
+    *,
+    name: str = "griffinlim",    # griffinlim or hifigan
+) -> torch.Tensor:               # (frames*hop_length,)
+    "What a vocoder makes of all it could be given: Griffin-Lim of the true magnitudes, HiFi-GAN of its own true mel."
+    vocoder(name)
+    magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
+    if name == "hifigan": return load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0]
+    phase = random_phase(tuple(magnitude.shape), seed=cfg.seed)
+    made = griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters, momentum=cfg.griffin_lim_momentum, phase=phase)
+    return made[edge(cfg):len(made) - edge(cfg)]
