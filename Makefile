@@ -2,20 +2,22 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test venv lab notebooks
+.PHONY: demo test venv eval lab notebooks
 
 demo: .venv/installed   ## train on the shipped voices, write demo/report.html
 	$(BIN)/vctutor-demo --out demo --resume
 
-test: .venv/installed   ## run every notebook and check the repository
+test: .venv/eval        ## run every notebook and check the repository
 	$(BIN)/python .ci/test.py
 
 venv: .venv/installed   ## only make .venv
 
+eval: .venv/eval        ## add what evaluation and the neural vocoder need, about 1 GB
+
 lab: .venv/installed    ## open the notebooks
 	$(BIN)/jupyter lab nbs
 
-notebooks: .venv/installed   ## export, run and clean the notebooks, write README.md
+notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
 	$(BIN)/nbdev_export
 	$(BIN)/python .ci/execute.py
 	$(BIN)/nbdev_clean
@@ -24,4 +26,8 @@ notebooks: .venv/installed   ## export, run and clean the notebooks, write READM
 .venv/installed: settings.ini setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+.venv/eval: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval]'
 	touch $@
