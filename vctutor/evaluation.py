@@ -225,7 +225,7 @@ def _weights(module):
     file, sha256 = WEIGHTS[module]
     return genuine(Path(importlib.util.find_spec(module).origin).parent / file, sha256)
 
-# %% ../nbs/09_evaluation.ipynb #a203086a
+# %% ../nbs/09_evaluation.ipynb #dfba331b
 @lru_cache(maxsize=1)
 def _speaker_encoder():
     "Resemblyzer's network, an embedding of voices trained to tell speakers apart (Wan et al. 2018)."
@@ -242,7 +242,8 @@ def embed(
     "Whose voice a sound is, as a direction."
     encoder = _speaker_encoder()
     from resemblyzer import preprocess_wav
-    speech = preprocess_wav(np.asarray(wave, dtype=np.float32), source_sr=EVAL_RATE)
+    wave = np.asarray(wave, dtype=np.float32)
+    speech = preprocess_wav(wave, source_sr=EVAL_RATE) if wave.any() else wave[:0]  # it divides by the level
     if not len(speech): raise ValueError("no speech was found in the sound: nothing to compare voices by")
     return encoder.embed_utterance(speech)
 
