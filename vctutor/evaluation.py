@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FIGURES', 'REMEDY', 'EVAL_RATE', 'ORDER', 'ALPHA', 'FRAME', 'LOUD', 'TO_DB', 'WEIGHTS', 'STYLE', 'Score', 'absent',
-           'missing', 'need', 'chain', 'spoken', 'warp_matrix', 'mel_cepstrum', 'Analysis', 'analyse', 'align',
-           'distortion', 'f0_figures', 'genuine', 'embed', 'centroid', 'similarity', 'words', 'recognise',
-           'word_errors', 'predicted_mos', 'confidence', 'pooled', 'around', 'Ridge', 'ridge', 'from_spectrum',
-           'ladder', 'evaluate', 'summary', 'readable', 'summary_figure', 'as_dict', 'write_report']
+           'missing', 'need', 'chain', 'warp_matrix', 'mel_cepstrum', 'Analysis', 'analyse', 'align', 'distortion',
+           'f0_figures', 'genuine', 'embed', 'centroid', 'similarity', 'words', 'recognise', 'word_errors',
+           'predicted_mos', 'confidence', 'pooled', 'around', 'Ridge', 'ridge', 'ladder', 'evaluate', 'summary',
+           'readable', 'summary_figure', 'as_dict', 'write_report']
 
 # %% ../nbs/09_evaluation.ipynb #bab4f617
 import hashlib
@@ -34,11 +34,13 @@ import torch
 import torch.nn.functional as F
 from scipy.spatial.distance import cdist
 
-from .audio import edge, griffin_lim, load, log_mel, padded, random_phase, replacing, spectrum, to_wave, trim
+from .audio import log_mel, replacing, to_wave
 from .config import Config
 from .conversion import band_match, within_full_scale
+from .data import read_speech
 from .training import convert_mel
 from .view import Picture, View, data_url, mel_figure, sound_bytes
+from .vocoder import from_recording
 
 # %% ../nbs/09_evaluation.ipynb #ffb103ce
 @dataclass(frozen=True)
@@ -100,17 +102,6 @@ def chain(
     if not np.isfinite(wave).all(): raise ValueError("the sound holds NaN or infinite samples: check the system that made it")
     if len(wave) < sample_rate / 10: raise ValueError(f"the sound lasts {len(wave) / sample_rate:.3f} s; need at least 0.1 s to judge")
     return _resampled(_resampled(wave, sample_rate, _MIDDLE), _MIDDLE, EVAL_RATE)
-
-# %% ../nbs/09_evaluation.ipynb #f5e9d8bf
-def spoken(
-    path,         # of a recording
-    cfg: Config,  # uses sample_rate, trim_db, win_length and hop_length
-) -> torch.Tensor:  # (samples,) at cfg.sample_rate
-    "A recording without the silence at its ends."
-    wave = load(path, sample_rate=cfg.sample_rate).wave
-    try: start, end = trim(wave, cfg)
-    except ValueError as error: raise ValueError(f"{path}: {error}") from None
-    return wave[start:end]
 
 # %% ../nbs/09_evaluation.ipynb #9f290f92
 ORDER, ALPHA = 24, 0.41  # highest coefficient; warp that bends 8 kHz much as the mel scale does
@@ -393,44 +384,34 @@ def ridge(
     return Ridge(weight.float(), (mean_y - weight @ mean_x)[:, None].float(), context, lowest, highest)
 
 # %% ../nbs/09_evaluation.ipynb #f9d8c9b1
-def from_spectrum(
-    wave: torch.Tensor,  # (samples,)
-    cfg: Config,         # front end, rounds and seed
-) -> torch.Tensor:       # (frames*hop_length,)
-    "Sound from the size of its own spectrum, by `griffin_lim`: only the phase was thrown away."
-    magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
-    made = griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters,
-                       momentum=cfg.griffin_lim_momentum, phase=random_phase(tuple(magnitude.shape), seed=cfg.seed))
-    return made[edge(cfg):len(made) - edge(cfg)]
-
 def ladder(
     converter,                # a `Converter`
     examples: list,           # of `Example`, the training split: the two baselines are measured on it
     *,
     vocode=to_wave,           # function of (mel, peak, cfg) that gives (samples,)
-    true_wave=from_spectrum,  # function of (wave, cfg) that gives (samples,): the vocoder fed with all that it could be given
+    true_wave=from_recording, # function of (wave, cfg) that gives (samples,): the vocoder fed with all that it could be given
 ) -> dict:                    # name: function of a `Pair` that gives (samples,) at the converter's sample rate
     "The model between what it could at best and what it must at least do, from the best rung down."
     cfg, matched, fitted = converter.cfg, band_match(examples), ridge(examples)
 
     def through(part, rewrite=lambda mel: mel):
         def system(pair):
-            wave = spoken(getattr(pair, part), cfg)
+            wave = read_speech(getattr(pair, part), cfg)
             mel, peak = log_mel(wave, cfg)
             return vocode(rewrite(mel), peak, cfg)[:len(wave)]
         return system
 
     def rebuilt(pair):
-        wave = spoken(pair.target, cfg)
+        wave = read_speech(pair.target, cfg)
         return true_wave(wave, cfg)[:len(wave)]
 
-    return {"the real target": lambda pair: spoken(pair.target, cfg),
+    return {"the real target": lambda pair: read_speech(pair.target, cfg),
             "target, through the vocoder from its true spectrogram": rebuilt,
             "target, through mel and back": through("target"),
             "the model": through("source", lambda mel: convert_mel(converter.net, mel, converter.stats)),
             "ridge regression": through("source", fitted),
             "mean/std matching": through("source", matched),
-            "the unconverted source": lambda pair: spoken(pair.source, cfg)}
+            "the unconverted source": lambda pair: read_speech(pair.source, cfg)}
 
 # %% ../nbs/09_evaluation.ipynb #889d8fbf
 def _judge(wave, target, text, voices, gone):
@@ -456,7 +437,7 @@ def evaluate(
     pairs: list,                # of `Pair`, the sentences to score
     *,
     enrolment: list,            # of `Pair`, not scored: what the two speakers sound like
-    cfg: Config = Config(),     # uses sample_rate and what `spoken` needs
+    cfg: Config = Config(),     # uses sample_rate and what `read_speech` needs
     progress=lambda x, **_: x,  # wraps the list of sentences, such as tqdm
     on_wave=lambda system, pair, wave: None,  # called with every sound, for instance to keep it
 ) -> pd.DataFrame:              # a row for each system and sentence, a column for each figure that can be measured here
@@ -464,7 +445,7 @@ def evaluate(
     if not systems or not pairs: raise ValueError(f"{len(systems)} systems and {len(pairs)} sentences: need at least one of each")
     if not enrolment: raise ValueError("no enrolment recordings: name some sentences that are not scored")
     if both := sorted({p.name for p in pairs} & {p.name for p in enrolment}): raise ValueError(f"{', '.join(both)} would be scored and enrolled: a voice is recognised too well by the sound it was learned from")
-    sound = lambda path: chain(spoken(path, cfg), sample_rate=cfg.sample_rate)
+    sound = lambda path: chain(read_speech(path, cfg), sample_rate=cfg.sample_rate)
     gone = missing()
     voices = {} if "similarity to target" in gone else {f"similarity to {part}": centroid(sound(getattr(p, part)) for p in enrolment) for part in ("target", "source")}
     rows = {name: [] for name in systems}
