@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'ENROLLED', 'STYLE', 'command', 'main', 'run_folder', 'settings', 'run_config', 'read_examples',
            'best_device', 'fingerprint', 'folder_of', 'learn', 'train', 'convert', 'export', 'corpus',
-           'scored_and_enrolled', 'corpus_of', 'evaluate', 'compare', 'write_report', 'demo']
+           'scored_and_enrolled', 'corpus_of', 'evaluate', 'results_folder', 'experiment_pairs', 'with_row',
+           'experiment', 'compare', 'write_report', 'demo']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -313,6 +314,7 @@ def evaluate(
     only: str = None,             # score just this rung of the ladder, such as "the model"
 ):
     "Score a run on held-out sentences beside its anchors; write scores.csv, summary.json and report.html."
+    from functools import partial
     from tqdm import tqdm
     from vctutor.conversion import load_converter
     from vctutor.evaluation import evaluate as score, ladder, missing, readable, summary, write_report
@@ -323,7 +325,8 @@ def evaluate(
     converter, pairs = load_converter(run), corpus_of(run, corpus)
     scored, enrolled = scored_and_enrolled(pairs, most=most)
     cfg = converter.cfg
-    systems = ladder(converter, read_examples(pairs, cfg), vocode=lambda mel, peak, cfg: vocode(mel, peak, cfg, name=vocoder), true_wave=lambda wave, cfg: from_recording(wave, cfg, name=vocoder))
+    examples = [e for e in read_examples(pairs, cfg) if e.split == "train"]
+    systems = ladder(converter, examples, vocode=partial(vocode, name=vocoder), true_wave=partial(from_recording, name=vocoder))
     if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
     if only: systems = {only: systems[only]}
     for name, why in missing().items(): print(f"not measured: {name} {why}", file=sys.stderr)
@@ -335,6 +338,84 @@ def evaluate(
                         notes=(f"hidden_channels {cfg.hidden_channels}, seed {cfg.seed}, vocoder {vocoder}.",))
     print(readable(summary(table)).to_string())
     print(f"open {page.resolve()}")
+
+# %% ../nbs/92_commands.ipynb #78e9e2c6
+def results_folder() -> Path:
+    "Where the experiments and their results lie in the repository."
+    import vctutor
+    folder = Path(vctutor.__file__).resolve().parent.parent / "data" / "results"
+    if not folder.exists(): raise FileNotFoundError(f"{folder} does not exist: the log comes with the repository; clone it and install with pip install -e .")
+    return folder
+
+def experiment_pairs(
+    plan: dict,         # an entry of experiments.json: its corpus and sentences
+    have: str | None,   # folder that holds CMU ARCTIC
+) -> list:              # of `Pair`, with a validation split
+    "The sentences of an experiment: the test split, and the first so many of the others."
+    from vctutor.data import arctic_folder, default_pairs, find_pairs, with_validation
+    if plan["corpus"] == "default": pairs = default_pairs()
+    elif have: pairs = find_pairs(*(arctic_folder(have, speaker) for speaker in plan["corpus"].split()))
+    else: raise ValueError(f"this experiment needs CMU ARCTIC {plan['corpus']}: name its folder with --have, or fetch it with vctutor-corpus {plan['corpus']}")
+    first = {p.name for p in [p for p in pairs if p.split != "test"][:plan.get("sentences")]}
+    return with_validation([p for p in pairs if p.split == "test" or p.name in first])
+
+def with_row(
+    log,        # pandas table of results
+    row: dict,  # name and what was measured
+):              # pandas table
+    "The log with `row` in place of the one of that name, or at its end."
+    import pandas as pd
+    place = list(log["name"]).index(row["name"]) if row["name"] in set(log["name"]) else len(log)
+    rows = log.to_dict("records")
+    rows[place:place + 1] = [row]
+    return pd.DataFrame(rows)
+
+@command
+def experiment(
+    name: str = None,       # of the experiment; all are listed when not given
+    have: str = None,       # folder that holds CMU ARCTIC
+    out: str = "runs",      # folder for the runs; one that was stopped there goes on
+    results: str = None,    # folder of experiments.json and results.csv; the repository's when not given
+):
+    "Train and score one experiment of the results log, and put its row into results.csv."
+    import time
+    from functools import partial
+    import pandas as pd
+    from tqdm import tqdm
+    from vctutor.audio import replacing
+    from vctutor.config import preset
+    from vctutor.conversion import Converter, load_converter
+    from vctutor.evaluation import evaluate as score, ladder, missing, summary
+    from vctutor.generator import Generator
+    from vctutor.stats import starting
+    from vctutor.vocoder import from_recording, vocode, vocoder
+    folder = Path(results) if results else results_folder()
+    plans = json.loads((folder / "experiments.json").read_text())
+    if name is None:
+        for known, plan in plans.items(): print(f"{known:28} {plan['question']}")
+        return
+    if name not in plans: raise ValueError(f"experiment {name!r} is not in {folder / 'experiments.json'}: choose from {', '.join(plans)}")
+    if gone := missing(): raise ValueError(f"the log needs every figure; missing: {', '.join(gone)}; {next(iter(gone.values()))}")
+    plan = plans[name]
+    plan = plans[plan["run"]] | plan if "run" in plan else plan
+    vocoder(plan["vocoder"])
+    pairs, start, run = experiment_pairs(plan, have), time.process_time(), Path(out) / plan.get("run", name)
+    size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
+    row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
+    if system == "the model":
+        state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists())
+        converter, row = load_converter(run), row | {"preset": size, "changes": json.dumps(changes), "steps": state.step}
+        if "run" not in plan: row["CPU minutes"] = round((time.process_time() - start) / 60, 1)
+    else:
+        cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes))
+        converter = Converter(Generator(cfg), starting(cfg), cfg)  # untrained: only the other rungs are heard
+    scored, enrolled = scored_and_enrolled(pairs, most=20)
+    rungs = ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=plan["vocoder"]), true_wave=partial(from_recording, name=plan["vocoder"]))
+    figures = summary(score({system: rungs[system]}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
+    row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
+    log = pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name"])
+    with replacing(folder / "results.csv") as temporary: with_row(log, row).to_csv(temporary, index=False)
+    print(pd.Series(row).drop(["question", "changes"], errors="ignore").to_string())
 
 # %% ../nbs/92_commands.ipynb #9a50e788
 def compare(
@@ -361,39 +442,36 @@ h2{font-size:1.05em;margin:2em 0 .3em}"""
 
 def write_report(
     path,          # HTML file to write
-    state,         # the trained `State`
+    converter,     # a `Converter`
     pairs: list,   # of `Pair`
     examples: list,  # of `Example`
     *,
+    history=None,  # pandas table from `history_table`, to draw the training curves; none when not given
     progress=lambda x, **_: x,  # wraps the list of sentences, such as tqdm
 ):                 # the table of `compare`
     "One self-contained page: the table, the training curves, and every held-out sentence to see and hear."
     from html import escape
-    from vctutor.audio import load, log_mel, replacing, trim
-    from vctutor.conversion import Converter, within_full_scale
+    from vctutor.audio import log_mel, replacing
+    from vctutor.conversion import within_full_scale
     from vctutor.conversion import convert as convert_wave
-    from vctutor.training import history_table
+    from vctutor.data import read_speech
     from vctutor.view import View, curves, data_url, mel_figure, sound_bytes
-    cfg, by_name = state.cfg, {p.name: p for p in pairs}
-    converter = Converter(state.averaged, state.stats, cfg)
+    cfg, by_name = converter.cfg, {p.name: p for p in pairs}
     held = [e for e in examples if e.split == "test"] or [e for e in examples if e.split == "validation"]
     table = compare(converter, [e for e in examples if e.split == "train"], held)
-    history = history_table(state)
     picture = lambda figure, alt: f'<img alt="{escape(alt)}" src="{data_url(View(figure).png(), "image/png")}">'
-    smooth = history.rolling(20, min_periods=1).mean()
-    body = [f"<h1>vctutor: a converted voice</h1><p>{state.step} training steps, hidden_channels {cfg.hidden_channels}, seed {cfg.seed}. "
+    body = [f"<h1>vctutor: a converted voice</h1><p>{'Shipped checkpoint' if history is None else f'{len(history)} training steps'}, hidden_channels {cfg.hidden_channels}, seed {cfg.seed}. "
             f"The {len(held)} sentences below were held out of training.</p>",
-            f"<p>Mean absolute difference to the aligned target's mel; lower is nearer.</p>{table.to_html(float_format='%.2f', border=0)}",
-            "<h2>Training</h2><div class=row>",
+            f"<p>Mean absolute difference to the aligned target's mel; lower is nearer.</p>{table.to_html(float_format='%.2f', border=0)}"]
+    if history is not None:
+        smooth = history.rolling(20, min_periods=1).mean()
+        body += ["<h2>Training</h2><div class=row>",
             picture(curves({"L1, normalised": smooth["l1"], "adversarial": smooth["adversarial"], "discriminator": smooth["discriminator"]}, x="step", y="loss (mean of 20 steps)"), "losses"),
             picture(curves({"D(real)": smooth["d_real"], "D(fake)": smooth["d_fake"]}, x="step", y="probability"), "what the discriminator thinks"), "</div>"]
     for e in progress(held, desc="report"):
-        pair, sounds = by_name[e.name], {}
-        for label, file in (("source", pair.source), ("target", pair.target)):
-            wave = load(file, sample_rate=cfg.sample_rate).wave
-            start, end = trim(wave, cfg)
-            sounds[label] = wave[start:end]
-        sounds = dict(source=sounds["source"], converted=within_full_scale(convert_wave(converter, sounds["source"]))[0], target=sounds["target"])
+        pair = by_name[e.name]
+        source = read_speech(pair.source, cfg)
+        sounds = dict(source=source, converted=within_full_scale(convert_wave(converter, source))[0], target=read_speech(pair.target, cfg))
         longest = max(len(w) for w in sounds.values()) / cfg.sample_rate
         body.append(f"<h2>{escape(pair.text or e.name)}</h2><div class=row>")
         for label, wave in sounds.items():
@@ -414,14 +492,25 @@ def demo(
     steps: int = 0,         # iterations; 0 is num_epochs passes over the corpus
     set: str = None,        # fields of Config to change, such as "seed=1"
     resume: bool = False,   # go on with the run in the folder, if there is one
+    pretrained: bool = False,     # train nothing: use the checkpoint that ships with the repository
+    vocoder: str = "griffinlim",  # from mel to sound: griffinlim, or hifigan (needs the eval extra)
 ):
     "Train on the shipped synthetic voices, convert the held-out sentences, and write a page to look at and listen to."
     from tqdm import tqdm
+    from vctutor.conversion import Converter, load_converter, pretrained as shipped
     from vctutor.data import default_pairs
-    pairs = default_pairs()
-    there = resume and Path(out).exists()
-    state, examples = learn(pairs, out, size=None if there else preset, changes=settings(set), steps=steps, resume=there)
-    report = Path(out) / "report.html"
-    table = write_report(report, state, pairs, examples, progress=tqdm)
+    from vctutor.training import history_table
+    from vctutor.vocoder import vocoder as vocoder_of
+    pairs, report, to_sound = default_pairs(), Path(out) / "report.html", vocoder_of(vocoder)
+    if pretrained:
+        if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder with --out")
+        converter, history = load_converter(shipped(), vocoder=to_sound), None
+        examples = read_examples(pairs, converter.cfg)
+        report.parent.mkdir(parents=True)
+    else:
+        there = resume and Path(out).exists()
+        state, examples = learn(pairs, out, size=None if there else preset, changes=settings(set), steps=steps, resume=there)
+        converter, history = Converter(state.averaged, state.stats, state.cfg, to_sound), history_table(state)
+    table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))
     print(f"open {report.resolve()}")
