@@ -106,7 +106,7 @@ def envelope(
 def lifter_of(
     pitches: Pitches,  # of the two speakers
     cfg: Config,       # uses sample_rate
-) -> int:             # samples
+) -> int:              # samples
     "Cepstral coefficients that hold the envelope and not the harmonics: up to 0.55 of the source's middle pitch period."
     return round(0.55 * cfg.sample_rate / pitches.source)
 
