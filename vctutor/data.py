@@ -205,7 +205,7 @@ def warp_path(
 # %% ../nbs/03_data.ipynb #3d5748e5
 @dataclass(frozen=True)
 class Example:
-    "One sentence, ready for training: both mels on the source's time axis."
+    "One sentence, ready for training: both mels on the source's time axis, and perhaps sources on the target's."
     name: str
     split: str
     source: torch.Tensor       # (n_mels, frames), dB
@@ -246,9 +246,11 @@ class Batches:
         self,
         examples: list[Example],  # of the training split
         stats: Stats,             # mels are normalised with them
-        cfg: Config,              # uses crop_frames, batch_size, stretch, seed
+        cfg: Config,              # uses crop_frames, batch_size, stretch, seed, and the shares of the kinds of view
     ):
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
+        for e in examples:
+            if e.views and not any(getattr(cfg, kind) for kind in e.views): raise ValueError(f"{e.name} has only views of the kinds {', '.join(e.views)}, whose shares in the configuration are 0: raise one of them")
         self.cfg = cfg
         self.views = [{kind: [normalise(mel, stats) for mel in mels] for kind, mels in (e.views or dict(aligned=[e.source])).items()} for e in examples]
         self.targets = [normalise(e.recorded if e.views else e.target, stats) for e in examples]
