@@ -165,6 +165,7 @@ def learn(
     from vctutor.audio import replacing
     from vctutor.augmentation import augment
     from vctutor.config import to_json
+    from vctutor.conversion import calibrated, load_converter, save_converter
     from vctutor.data import Batches
     from vctutor.stats import measure
     from vctutor.training import every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
@@ -188,6 +189,8 @@ def learn(
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
             hooks = [at_epoch(validation(held, folder)), showing(bar), every(5 * epoch, sampling(held[0], folder)), at_epoch(saving(folder)), stop(saving(folder))]
             train(state, batches, steps=steps, hooks=hooks)
+        finished = load_converter(folder / "best.safetensors")
+        save_converter(calibrated(finished, train_set), folder / "converter.safetensors")
     return state, examples
 
 # %% ../nbs/92_commands.ipynb #ac538bb6
@@ -497,7 +500,7 @@ def demo(
 ):
     "Train on the shipped synthetic voices, convert the held-out sentences, and write a page to look at and listen to."
     from tqdm import tqdm
-    from vctutor.conversion import Converter, load_converter, pretrained as shipped
+    from vctutor.conversion import load_converter, pretrained as shipped
     from vctutor.data import default_pairs
     from vctutor.training import history_table
     from vctutor.vocoder import vocoder as vocoder_of
@@ -510,7 +513,7 @@ def demo(
     else:
         there = resume and Path(out).exists()
         state, examples = learn(pairs, out, size=None if there else preset, changes=settings(set), steps=steps, resume=there)
-        converter, history = Converter(state.averaged, state.stats, state.cfg, to_sound), history_table(state)
+        converter, history = load_converter(out, vocoder=to_sound), history_table(state)
     table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))
     print(f"open {report.resolve()}")

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['BLOCK', 'WHOLE', 'GROUP', 'CONTEXT', 'SETTLED', 'Converter', 'pretrained', 'load_converter', 'save_converter',
            'windows', 'level_stream', 'converted_stream', 'wave_stream', 'peak_of', 'stream', 'convert',
-           'within_full_scale', 'convert_file', 'convert_folder', 'BandMatch', 'band_match']
+           'within_full_scale', 'convert_file', 'convert_folder', 'BandMatch', 'band_match', 'calibrated']
 
 # %% ../nbs/08_conversion.ipynb #10bc43c3
+import copy
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -54,11 +55,11 @@ def load_converter(
     vocoder: Callable | None = None,  # how mels become sound, a function like `wave_stream`; `wave_stream` when not given
     device=None,                # where the network lives; the CPU when not given
 ) -> Converter:
-    "The averaged generator of a checkpoint, the best one of a run folder."
+    "The averaged generator of a checkpoint; of a run folder the finished one, or else the best so far."
     run = Path(run)
     if run.is_dir():
-        found = [run / name for name in ("best.safetensors", "last.safetensors") if (run / name).exists()]
-        if not found: raise FileNotFoundError(f"{run} holds no best.safetensors or last.safetensors: train first, or name a run folder")
+        found = [run / name for name in ("converter.safetensors", "best.safetensors", "last.safetensors") if (run / name).exists()]
+        if not found: raise FileNotFoundError(f"{run} holds no converter.safetensors, best.safetensors or last.safetensors: train first, or name a run folder")
         run = found[0]
     header, tensors = read_checkpoint(run, only="averaged.")
     saved = from_json(header["config"])
@@ -264,3 +265,18 @@ def band_match(
     source, target = (torch.cat([getattr(e, part) for e in examples], 1) for part in ("source", "target"))
     spread = lambda x: x.std(1, keepdim=True).clamp(min=1e-3)
     return BandMatch(source.mean(1, keepdim=True), spread(source), target.mean(1, keepdim=True), spread(target), target.min().item(), target.max().item())
+
+# %% ../nbs/08_conversion.ipynb #9f358bc8
+def calibrated(
+    converter: Converter,
+    examples: list,        # of `Example`, the training split
+) -> Converter:
+    "The converter with `scale` and `bias` of its output refitted: each band gets the target's mean and spread over `examples` (global variance, Toda et al. 2007)."
+    stats, net = converter.stats, copy.deepcopy(converter.net)
+    match = band_match([replace(e, source=convert_mel(net, e.source, stats)) for e in examples])
+    gain = match.target_std / match.source_std
+    shift = match.target_mean - gain * match.source_mean
+    with torch.no_grad():
+        net.scale.mul_(gain.to(net.scale))
+        net.bias.mul_(gain.to(net.bias)).add_(((gain * stats.mean + shift - stats.mean) / stats.std).to(net.bias))
+    return replace(converter, net=net)
