@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_NOT_NEGATIVE = "calibration aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
 _POSITIVE = "trim_db mel_std learning_rate max_norm".split()
 _SHARE = "alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
@@ -79,9 +79,9 @@ class Config:
     stretch: float = 0.1                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
 
     # 03a_augmentation
-    aligned: float = 0.3                 # share of crops whose source is the recording, laid on the target's time axis
+    aligned: float = 0.2                 # share of crops whose source is the recording, laid on the target's time axis
     pitch_matched: float = 0.4           # share of crops whose source has the target's melody at the source's pitch
-    disguised: float = 0.3               # share of crops whose source is the target itself, disguised
+    disguised: float = 0.4               # share of crops whose source is the target itself, disguised
 
     # 04_generator
     input_channels: int = 80             # mel bands in
@@ -112,6 +112,10 @@ class Config:
     scheduler_patience: int = 5          # validations without progress that make a plateau
 
     ema_decay: float = 0.998             # of the averaged generator; 0 keeps the last weights only
+
+    # 08_conversion
+    calibration: float = 1.1             # spread of each converted band over the target's; 0 leaves it as trained
+
     seed: int = 0                        # one seed for everything random
 
     def __post_init__(self):

@@ -271,10 +271,11 @@ def calibrated(
     converter: Converter,
     examples: list,        # of `Example`, the training split
 ) -> Converter:
-    "The converter with `scale` and `bias` of its output refitted: each band gets the target's mean and spread over `examples` (global variance, Toda et al. 2007)."
+    "The converter with `scale` and `bias` of its output refitted: each band gets the target's mean and `calibration` times its spread over `examples` (global variance, Toda et al. 2007)."
+    if not converter.cfg.calibration: return converter
     stats, net = converter.stats, copy.deepcopy(converter.net)
     match = band_match([replace(e, source=convert_mel(net, e.source, stats)) for e in examples])
-    gain = match.target_std / match.source_std
+    gain = converter.cfg.calibration * match.target_std / match.source_std
     shift = match.target_mean - gain * match.source_mean
     with torch.no_grad():
         net.scale.mul_(gain.to(net.scale))

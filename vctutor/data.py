@@ -251,9 +251,9 @@ class Batches:
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
         for e in examples:
             if e.views and not any(getattr(cfg, kind) for kind in e.views): raise ValueError(f"{e.name} has only views of the kinds {', '.join(e.views)}, whose shares in the configuration are 0: raise one of them")
-        self.cfg = cfg
-        self.views = [{kind: [normalise(mel, stats) for mel in mels] for kind, mels in (e.views or dict(aligned=[e.source])).items()} for e in examples]
-        self.targets = [normalise(e.recorded if e.views else e.target, stats) for e in examples]
+        self.cfg, self.stats = cfg, stats
+        self.views = [e.views or dict(aligned=[e.source]) for e in examples]
+        self.targets = [e.recorded if e.views else e.target for e in examples]
         lengths = [target.shape[1] for target in self.targets]
         self.frames, self.weights = sum(lengths), torch.tensor(lengths, dtype=torch.float32)
 
@@ -270,7 +270,7 @@ class Batches:
         g = torch.Generator().manual_seed(self.cfg.seed * 1_000_003 + step)
         which = torch.multinomial(self.weights, self.cfg.batch_size, replacement=True, generator=g)
         crops = torch.stack([self._crop(torch.stack([self._view(self.views[i], g), self.targets[i]]), g) for i in which.tolist()])
-        return crops[:, 0], crops[:, 1]
+        return normalise(crops, self.stats).unbind(1)
 
     def _view(self, views, g):  # -> (n_mels, frames): a source, its kind drawn by the shares in the configuration
         if len(views) == 1: mels = next(iter(views.values()))
