@@ -375,7 +375,7 @@ def with_row(
 
 @command
 def experiment(
-    name: str = None,       # of the experiment; all are listed when not given
+    name: str,              # of the experiment; list shows all
     have: str = None,       # folder that holds CMU ARCTIC
     out: str = "runs",      # folder for the runs; one that was stopped there goes on
     results: str = None,    # folder of experiments.json and results.csv; the repository's when not given
@@ -394,7 +394,7 @@ def experiment(
     from vctutor.vocoder import from_recording, vocode, vocoder
     folder = Path(results) if results else results_folder()
     plans = json.loads((folder / "experiments.json").read_text())
-    if name is None:
+    if name == "list":
         for known, plan in plans.items(): print(f"{known:28} {plan['question']}")
         return
     if name not in plans: raise ValueError(f"experiment {name!r} is not in {folder / 'experiments.json'}: choose from {', '.join(plans)}")

@@ -124,7 +124,8 @@ class Config:
 
 # %% ../nbs/00_config.ipynb #971872fa
 PRESETS = {"tiny": 32, "small": 64, "base": 128, "spec": 512}  # name: hidden_channels
-MEASURED = {"tiny": dict(learning_rate=5e-4), "small": dict(learning_rate=5e-4)}  # name: what leaves the recipe, because it measured better
+_QUICK = dict(learning_rate=5e-4, scheduler_patience=15)
+MEASURED = {"tiny": _QUICK, "small": _QUICK}  # name: what leaves the recipe, because it measured better
 
 def preset(
     name: str,   # tiny, small, base or spec

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'NETS', 'TRAINED', 'FRONT_END', 'State', 'new_state', 'descend', 'average', 'decay_at', 'generator_step',
-           'discriminator_step', 'train', 'convert_mel', 'mel_distance', 'validate', 'writing', 'write_checkpoint',
-           'save_checkpoint', 'read_checkpoint', 'load_net', 'same_front_end', 'load_state', 'every', 'validation',
-           'history_table', 'saving', 'showing', 'sampling', 'interruptible']
+           'discriminator_step', 'train', 'convert_mel', 'mel_distance', 'shape_distance', 'validate', 'writing',
+           'write_checkpoint', 'save_checkpoint', 'read_checkpoint', 'load_net', 'same_front_end', 'load_state',
+           'every', 'validation', 'history_table', 'saving', 'showing', 'sampling', 'interruptible']
 
 # %% ../nbs/07_training.ipynb #7f1367f3
 import copy
@@ -179,14 +179,26 @@ def mel_distance(
     if a.shape != b.shape: raise ValueError(f"mels of shape {tuple(a.shape)} and {tuple(b.shape)} can't be compared: align them first")
     return (a - b).abs().mean().item()
 
+def shape_distance(
+    a: torch.Tensor,  # (n_mels, frames), dB
+    b: torch.Tensor,  # (n_mels, frames), dB
+    *,
+    order: int = 20,  # cosines kept: too few to draw single harmonics
+) -> float:           # dB
+    "Mean distance of the smooth shapes of two mels, root mean square over the bands of a frame: melody does not count."
+    if a.shape != b.shape: raise ValueError(f"mels of shape {tuple(a.shape)} and {tuple(b.shape)} can't be compared: align them first")
+    bands, waves = torch.arange(len(a)) + 0.5, torch.arange(order)[:, None]
+    basis = torch.cos(math.pi * waves * bands / len(a)) * torch.where(waves == 0, 1.0, math.sqrt(2)) / math.sqrt(len(a))
+    return (basis @ (a - b)).square().sum(0).div(len(a)).sqrt().mean().item()
+
 def validate(
     net: nn.Module,  # a generator
     examples: list,  # of `Example`, held out
     stats: Stats,
 ) -> float:          # dB
-    "Mean distance of converted mels to their aligned targets, every sentence counting the same."
+    "Mean distance in shape of converted mels to their aligned targets, every sentence counting the same."
     if not examples: raise ValueError("no validation examples: hold at least one sentence out")
-    return sum(mel_distance(convert_mel(net, e.source, stats), e.target) for e in examples) / len(examples)
+    return sum(shape_distance(convert_mel(net, e.source, stats), e.target) for e in examples) / len(examples)
 
 # %% ../nbs/07_training.ipynb #0fc9eee7
 FORMAT = "vctutor checkpoint 1"
