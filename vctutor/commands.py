@@ -412,7 +412,7 @@ def experiment(
     else:
         cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes))
         converter = Converter(Generator(cfg), starting(cfg), cfg)  # untrained: only the other rungs are heard
-    scored, enrolled = scored_and_enrolled(pairs, most=20)
+    scored, enrolled = scored_and_enrolled(pairs, most=plan.get("scored", 20))
     rungs = ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=plan["vocoder"]), true_wave=partial(from_recording, name=plan["vocoder"]))
     figures = summary(score({system: rungs[system]}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
     row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
