@@ -114,7 +114,7 @@ class Config:
     ema_decay: float = 0.998             # of the averaged generator; 0 keeps the last weights only
 
     # 08_conversion
-    calibration: float = 1.1             # spread of each converted band over the target's; 0 leaves it as trained
+    calibration: float = 1.0             # spread of each converted band over the target's; 0 leaves it as trained
 
     seed: int = 0                        # one seed for everything random
 
