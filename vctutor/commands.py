@@ -426,15 +426,15 @@ def compare(
     train_set: list,   # of `Example`: the baseline is measured on it
     held: list,        # of `Example`, never trained on
 ):                     # pandas table, one row for each system
-    "Mel distance to the aligned target of the source, the trivial baseline and the model."
+    "Distance in shape to the aligned target, of the source, the trivial baseline and the model."
     import pandas as pd
     from vctutor.conversion import band_match
-    from vctutor.training import convert_mel, mel_distance
+    from vctutor.training import convert_mel, shape_distance
     systems = {"unconverted source": lambda mel: mel, "mean/std matching": band_match(train_set),
                "the model": lambda mel: convert_mel(converter.net, mel, converter.stats)}
-    scores = pd.DataFrame({name: [mel_distance(f(e.source), e.target) for e in held] for name, f in systems.items()})
-    table = pd.DataFrame({"mel distance, dB": scores.mean(), "± 95%": 1.96 * scores.std() / len(held) ** 0.5})
-    table["ratio to the source"] = table["mel distance, dB"] / table.loc["unconverted source", "mel distance, dB"]
+    scores = pd.DataFrame({name: [shape_distance(f(e.source), e.target) for e in held] for name, f in systems.items()})
+    table = pd.DataFrame({"distance, dB": scores.mean(), "± 95%": 1.96 * scores.std() / len(held) ** 0.5})
+    table["ratio to the source"] = table["distance, dB"] / table.loc["unconverted source", "distance, dB"]
     return table
 
 # %% ../nbs/92_commands.ipynb #8c92fac7
@@ -465,7 +465,7 @@ def write_report(
     picture = lambda figure, alt: f'<img alt="{escape(alt)}" src="{data_url(View(figure).png(), "image/png")}">'
     body = [f"<h1>vctutor: a converted voice</h1><p>{'Shipped checkpoint' if history is None else f'{len(history)} training steps'}, hidden_channels {cfg.hidden_channels}, seed {cfg.seed}. "
             f"The {len(held)} sentences below were held out of training.</p>",
-            f"<p>Mean absolute difference to the aligned target's mel; lower is nearer.</p>{table.to_html(float_format='%.2f', border=0)}"]
+            f"<p>Distance in the smooth shape of the spectrum to the aligned target; lower is nearer. Melody does not count.</p>{table.to_html(float_format='%.2f', border=0)}"]
     if history is not None:
         smooth = history.rolling(20, min_periods=1).mean()
         body += ["<h2>Training</h2><div class=row>",
