@@ -165,7 +165,7 @@ def learn(
     from vctutor.audio import replacing
     from vctutor.augmentation import augment
     from vctutor.config import to_json
-    from vctutor.conversion import calibrated, load_converter, save_converter
+    from vctutor.conversion import Converter, calibrated, save_converter
     from vctutor.data import Batches
     from vctutor.stats import measure
     from vctutor.training import every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
@@ -189,8 +189,7 @@ def learn(
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
             hooks = [at_epoch(validation(held, folder)), showing(bar), every(5 * epoch, sampling(held[0], folder)), at_epoch(saving(folder)), stop(saving(folder))]
             train(state, batches, steps=steps, hooks=hooks)
-        finished = load_converter(folder / "best.safetensors")
-        save_converter(calibrated(finished, train_set), folder / "converter.safetensors")
+        save_converter(calibrated(Converter(state.averaged, state.stats, cfg), train_set), folder / "converter.safetensors")
     return state, examples
 
 # %% ../nbs/92_commands.ipynb #ac538bb6
@@ -405,10 +404,12 @@ def experiment(
     pairs, start, run = experiment_pairs(plan, have), time.process_time(), Path(out) / plan.get("run", name)
     size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
     row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
+    log = pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
     if system == "the model":
+        before = log.loc[(log["name"] == name) & run.exists(), "CPU minutes"].sum()  # of the part of the run that was there
         state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists())
         converter, row = load_converter(run), row | {"preset": size, "changes": json.dumps(changes), "steps": state.step}
-        if "run" not in plan: row["CPU minutes"] = round((time.process_time() - start) / 60, 1)
+        if "run" not in plan: row["CPU minutes"] = round(before + (time.process_time() - start) / 60, 1)
     else:
         cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes))
         converter = Converter(Generator(cfg), starting(cfg), cfg)  # untrained: only the other rungs are heard
@@ -416,7 +417,6 @@ def experiment(
     rungs = ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=plan["vocoder"]), true_wave=partial(from_recording, name=plan["vocoder"]))
     figures = summary(score({system: rungs[system]}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
     row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
-    log = pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name"])
     with replacing(folder / "results.csv") as temporary: with_row(log, row).to_csv(temporary, index=False)
     print(pd.Series(row).drop(["question", "changes"], errors="ignore").to_string())
 
