@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test venv eval lab notebooks
+.PHONY: demo test venv eval lab notebooks pretrained
 
 demo: .venv/installed   ## train on the shipped voices, write demo/report.html
 	$(BIN)/vctutor-demo --out demo --resume
@@ -16,6 +16,10 @@ eval: .venv/eval        ## add what evaluation and the neural vocoder need, abou
 
 lab: .venv/installed    ## open the notebooks
 	$(BIN)/jupyter lab nbs
+
+pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
+	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 3000 --resume
+	$(BIN)/vctutor-export runs/pretrained runs/am_michael-af_heart.safetensors
 
 notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
 	$(BIN)/nbdev_export

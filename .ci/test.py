@@ -111,6 +111,21 @@ def notebooks_are_small_and_run():
         if any(o["output_type"] == "error" for o in outputs): return f"{path.name} holds an error"
 
 
+@check
+def shipped_material_is_in_order():
+    "The checkpoint is small enough and has its card; every row of the results log is an experiment of it."
+    import csv
+    import json
+    for path in (ROOT / "data" / "pretrained").glob("*.safetensors"):
+        if path.stat().st_size > 15e6: return f"{path.name} has {path.stat().st_size / 1e6:.1f} MB: at most 15"
+        if path.name not in (path.parent / "README.md").read_text(): return f"{path.name} is not in its card"
+    results = ROOT / "data" / "results"
+    plans = json.loads((results / "experiments.json").read_text())
+    for row in csv.DictReader(open(results / "results.csv")):
+        if row["name"] not in plans: return f"{row['name']} in results.csv is no experiment of experiments.json"
+        if row["question"] != plans[row["name"]]["question"]: return f"{row['name']} asks another question in results.csv than in experiments.json"
+
+
 def main():
     jobs = [(p.name, lambda p=p: notebook(p)) for p in sorted(ROOT.glob("nbs/*.ipynb"))]
     jobs += [(f.__name__.replace("_", " "), f) for f in CHECKS]
