@@ -404,8 +404,9 @@ def experiment(
     pairs, start, run = experiment_pairs(plan, have), time.process_time(), Path(out) / plan.get("run", name)
     size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
     row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
-    log = pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
+    read_log = lambda: pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
     if system == "the model":
+        log = read_log()
         before = log.loc[(log["name"] == name) & run.exists(), "CPU minutes"].sum()  # of the part of the run that was there
         state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists())
         converter, row = load_converter(run), row | {"preset": size, "changes": json.dumps(changes), "steps": state.step}
@@ -417,6 +418,7 @@ def experiment(
     rungs = ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=plan["vocoder"]), true_wave=partial(from_recording, name=plan["vocoder"]))
     figures = summary(score({system: rungs[system]}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
     row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
+    log = read_log()  # again: another experiment may have written its row meanwhile
     with replacing(folder / "results.csv") as temporary: with_row(log, row).to_csv(temporary, index=False)
     print(pd.Series(row).drop(["question", "changes"], errors="ignore").to_string())
 
