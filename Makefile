@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test venv eval lab notebooks pretrained
+.PHONY: demo test test-browser venv eval lab app notebooks pretrained
 
 demo: .venv/installed   ## train on the shipped voices, write demo/report.html
 	$(BIN)/vctutor-demo --out demo --resume
@@ -16,6 +16,12 @@ eval: .venv/eval        ## add what evaluation and the neural vocoder need, abou
 
 lab: .venv/installed    ## open the notebooks
 	$(BIN)/jupyter lab nbs
+
+app: .venv/installed     ## the converter and the explorers as web pages, on this machine only
+	$(BIN)/vctutor-app
+
+test-browser: .venv/browser  ## move every widget in a real browser
+	$(BIN)/python -m pytest -q tests/browser
 
 pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
 	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 3000 --resume
@@ -34,4 +40,9 @@ notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
 
 .venv/eval: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval]'
+	touch $@
+
+.venv/browser: .venv/eval
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,browser]'
+	command -v chromium || command -v chromium-browser || (apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core)
 	touch $@

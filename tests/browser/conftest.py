@@ -1,0 +1,130 @@
+"JupyterLab and Voila on this machine, in Debian's Chromium driven by Playwright."
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = Path(os.environ["SHOTS"]) if "SHOTS" in os.environ else None  # folder for screenshots, to look at
+WIDTHS = {"wide": 1280, "phone": 390}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]
+
+
+def chromium():
+    "Where the browser is."
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name): return path
+    raise FileNotFoundError("no Chromium: apt-get install chromium")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def jupyter_env(folder):
+    "Settings of its own, so that the developer's Jupyter is left alone; one thread, so that two servers share two cores."
+    for name, values in (("notebook-extension/tracker", {"windowingMode": "none"}),
+                         ("apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})):
+        path = folder / f"lab/@jupyterlab/{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    return dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(folder / "lab"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
+                JUPYTER_RUNTIME_DIR=str(folder / "runtime"), JUPYTER_CONFIG_DIR=str(folder / "config"), IPYTHONDIR=str(folder / "ipython"),
+                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+
+
+@contextmanager
+def served(command, url, folder, *, cwd):
+    "A server, from when it answers until it is no longer needed."
+    log = folder / "server.log"
+    with open(log, "wb") as out:
+        server = subprocess.Popen(command, cwd=cwd, env=jupyter_env(folder), stdout=out, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(300):
+                if server.poll() is not None: raise RuntimeError(f"the server ended:\n{log.read_text()[-2000:]}")
+                try:
+                    urllib.request.urlopen(url, timeout=2)
+                    break
+                except OSError: time.sleep(0.2)
+            else: raise TimeoutError(f"{url} does not answer:\n{log.read_text()[-2000:]}")
+            yield server
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory):
+    "A copy of the notebooks, since JupyterLab saves what it opens; data/ is found through the package."
+    folder = tmp_path_factory.mktemp("site") / "nbs"
+    shutil.copytree(ROOT / "nbs", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(notebooks, tmp_path_factory):
+    "The address of a JupyterLab."
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root", "--IdentityProvider.token=",
+               "--ServerApp.root_dir=.", "--expose-app-in-browser", "--ServerApp.log_level=WARN"]
+    with served(command, f"http://127.0.0.1:{port}/api", tmp_path_factory.mktemp("lab"), cwd=notebooks): yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def browser(*flags):
+    "A Chromium with some more flags."
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *flags])
+        try: yield started
+        finally: started.close()
+
+
+def heard_errors(page):
+    "A list that fills with what the page's console says is wrong."
+    errors = []
+    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    return errors
+
+
+def shot(page, name):
+    "A screenshot, where SHOTS names a folder for them."
+    if SHOTS:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(SHOTS / f"{name}.png"), full_page=True)
+
+
+class Lab:
+    "One notebook, open in JupyterLab."
+    def __init__(self, page, address): self.page, self.address = page, address
+
+    def js(self, body, seconds=60):
+        "Run asynchronous JavaScript with a time limit: Playwright's evaluate has none."
+        return self.page.evaluate("""([body, ms]) => Promise.race([(new (Object.getPrototypeOf(async function(){}).constructor)(body))(),
+            new Promise((_, no) => setTimeout(() => no(new Error('time limit')), ms))])""", [body, seconds * 1000])
+
+    def open(self, name):
+        self.page.goto(f"{self.address}/lab/tree/{name}?reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.js("""const app = window.jupyterapp; await app.restored;
+                   const w = app.shell.currentWidget; await w.revealed; await w.context.ready; await w.sessionContext.ready;
+                   await w.sessionContext.session.kernel.info;""")
+        return self
+
+    def run_all(self, seconds=240):
+        self.js("await window.jupyterapp.commands.execute('notebook:run-all-cells');", seconds)
+        wrong = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
+        assert wrong.count() == 0, wrong.first.inner_text()
+        return self
