@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SILENT', 'QUIETEST', 'Recording', 'load', 'replacing', 'save', 'frame_levels', 'speech_levels', 'trim', 'spectrum',
            'overlap_add', 'hz_to_mel', 'mel_to_hz', 'mel_bank', 'edge', 'padded', 'bank_of', 'mel_levels', 'below_peak',
-           'log_mel', 'mel_to_magnitude', 'griffin_lim', 'random_phase', 'to_padded_wave', 'to_wave']
+           'log_mel', 'mel_to_magnitude', 'griffin_lim', 'random_phase', 'moving_phase', 'to_padded_wave', 'to_wave']
 
 # %% ../nbs/01_audio.ipynb #199aaae1
 import io
@@ -264,18 +264,20 @@ def log_mel(
 
 # %% ../nbs/01_audio.ipynb #d4afd797
 @lru_cache(maxsize=8)
-def _inverse_of(cfg: Config) -> torch.Tensor:  # (win_length//2 + 1, n_mels)
-    "Pseudo-inverse of the mel bank, computed once for each front end."
-    return torch.linalg.pinv(bank_of(cfg).double()).float()
+def _between(cfg: Config) -> torch.Tensor:  # (win_length//2 + 1, n_mels)
+    "For each bin, its shares of the bands below and above: weights that sum to 1."
+    bank = bank_of(cfg).numpy()
+    middles = bank @ np.arange(bank.shape[1]) / bank.sum(1)
+    return torch.from_numpy(np.stack([np.interp(np.arange(bank.shape[1]), middles, one) for one in np.eye(len(bank))], axis=1)).float()
 
 def mel_to_magnitude(
     mel: torch.Tensor,   # (n_mels, frames), dB below the peak
     peak: float,         # dB
     cfg: Config,         # uses the mel bank and mel_inversion_iters
 ) -> torch.Tensor:       # (win_length//2 + 1, frames), not negative
-    "A spectrum whose mel is `mel`: pseudo-inverse, then multiplicative updates (Lee and Seung 2001), which never go below 0."
+    "A spectrum whose mel is `mel`: levels between the bands, then multiplicative updates (Lee and Seung 2001), which never go below 0."
     bank, want = bank_of(cfg).to(mel.device), 10 ** ((mel + peak) / 20)
-    guess = (_inverse_of(cfg).to(mel.device) @ want).clamp(min=1e-8)
+    guess = (_between(cfg).to(mel.device) @ (want / bank.sum(1, keepdim=True)).clamp(min=1e-10).log()).exp()
     top = bank.T @ want
     for _ in range(cfg.mel_inversion_iters): guess = guess * top / (bank.T @ (bank @ guess)).clamp(min=1e-10)
     return guess
@@ -316,6 +318,25 @@ def random_phase(
     turns = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
     return torch.polar(torch.ones(shape), 2 * math.pi * turns)
 
+# %% ../nbs/01_audio.ipynb #4b15b211
+def moving_phase(
+    magnitude: torch.Tensor,            # (n_fft//2 + 1, frames), not negative
+    *,
+    hop: int,                           # samples between frames
+    seed: int,                          # of the first frame
+    known: torch.Tensor | None = None,  # (n_fft//2 + 1, some frames), complex: go on from the last of them, for the frames after it
+) -> torch.Tensor:                      # (n_fft//2 + 1, frames), complex, of size 1
+    "A starting phase in which each bin turns with the peak it belongs to, read off the slope of the log magnitude (after Beauregard, Harish and Wyse 2015)."
+    level = magnitude.clamp(min=1e-6).log()
+    slope = F.pad((level[2:] - level[:-2]) / 2, (0, 0, 1, 1))
+    top = torch.arange(len(level), device=level.device)[:, None] + (slope / (2 * math.log(2))).clamp(-4, 4)  # bins
+    turns = (top[:, 1:] + top[:, :-1]).double() / 2 * hop / (2 * (len(level) - 1))  # from each frame to the next
+    settled = 0 if known is None else known.shape[1]
+    first = random_phase((len(level), 1), seed=seed).to(level.device) if known is None else known[:, -1:] / (known[:, -1:].abs() + 1e-16)
+    turned = F.pad(turns, (1, 0)).cumsum(1)
+    turned = turned - turned[:, max(settled - 1, 0):][:, :1]
+    return first * torch.polar(torch.ones_like(level), (turned % 1 * 2 * math.pi).float())
+
 # %% ../nbs/01_audio.ipynb #9c2d5ee8
 def to_padded_wave(
     mel: torch.Tensor,                  # (n_mels, frames), dB below the peak
@@ -323,11 +344,10 @@ def to_padded_wave(
     cfg: Config,                        # front end, inversion and seed
     *,
     known: torch.Tensor | None = None,  # (win_length//2 + 1, some frames), complex: the first frames, where they are settled already
-    block: int = 0,                     # number of the block, so that each has a random phase of its own
 ) -> torch.Tensor:                      # (hop_length*(frames - 1) + win_length,)
-    "Sound with its padding from a mel: `mel_to_magnitude`, then `griffin_lim` from a seeded random phase."
+    "Sound with its padding from a mel: `mel_to_magnitude`, then `griffin_lim` from a `moving_phase`."
     magnitude = mel_to_magnitude(mel, peak, cfg)
-    phase = random_phase(tuple(magnitude.shape), seed=cfg.seed + block).to(mel.device)
+    phase = moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed, known=known)
     return griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters,
                        momentum=cfg.griffin_lim_momentum, phase=phase, known=known)
 

@@ -64,7 +64,7 @@ class Config:
     griffin_lim_iters: int = 128         # rounds of phase reconstruction
 
     griffin_lim_momentum: float = 0.99   # 0 is the 1984 algorithm; below 1
-    mel_inversion_iters: int = 100       # non-negative updates from mel to spectrum
+    mel_inversion_iters: int = 20        # non-negative updates from mel to spectrum
     trim_db: float = 40.0                # edges this far below the loudest frame are silence, dB
 
     # 02_stats
@@ -124,7 +124,7 @@ class Config:
 
 # %% ../nbs/00_config.ipynb #971872fa
 PRESETS = {"tiny": 32, "small": 64, "base": 128, "spec": 512}  # name: hidden_channels
-_QUICK = dict(learning_rate=5e-4, scheduler_patience=15)
+_QUICK = dict(learning_rate=5e-4, scheduler_patience=15, griffin_lim_iters=16)
 MEASURED = {"tiny": _QUICK, "small": _QUICK}  # name: what leaves the recipe, because it measured better
 
 def preset(

@@ -152,8 +152,8 @@ def wave_stream(
     if block <= SETTLED: raise ValueError(f"block={block} must be more than the {SETTLED} frames taken from the block before")
     hop, seam = cfg.hop_length, (SETTLED // 2) * cfg.hop_length + cfg.win_length // 2
     known = None
-    for n, (window, left, right) in enumerate(windows(mels, size=block, before=SETTLED, after=SETTLED)):
-        wave = to_padded_wave(window, peak, cfg, known=known, block=n)
+    for window, left, right in windows(mels, size=block, before=SETTLED, after=SETTLED):
+        wave = to_padded_wave(window, peak, cfg, known=known)
         if right: known = spectrum(wave, n_fft=cfg.win_length, hop=hop)[:, left + block - SETTLED:left + block]
         first = seam if left else edge(cfg)
         last = (left + block - SETTLED) * hop + seam if right else len(wave) - edge(cfg)

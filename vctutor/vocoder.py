@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .audio import edge, griffin_lim, mel_bank, mel_to_magnitude, padded, random_phase, spectrum
+from .audio import edge, griffin_lim, mel_bank, mel_to_magnitude, moving_phase, padded, spectrum
 from .config import Config
 from .conversion import BLOCK, wave_stream, windows
 
@@ -191,6 +191,6 @@ def from_recording(
     vocoder(name)
     magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
     if name == "hifigan": return load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0]
-    phase = random_phase(tuple(magnitude.shape), seed=cfg.seed)
+    phase = moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed)
     made = griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters, momentum=cfg.griffin_lim_momentum, phase=phase)
     return made[edge(cfg):len(made) - edge(cfg)]
