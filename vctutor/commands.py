@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'ENROLLED', 'STYLE', 'command', 'main', 'run_folder', 'settings', 'run_config', 'read_examples',
            'best_device', 'fingerprint', 'folder_of', 'learn', 'train', 'convert', 'export', 'corpus',
-           'scored_and_enrolled', 'corpus_of', 'evaluate', 'results_folder', 'experiment_pairs', 'with_row',
-           'experiment', 'compare', 'write_report', 'demo']
+           'scored_and_enrolled', 'rungs', 'corpus_of', 'evaluate', 'experiment_pairs', 'with_row', 'experiment',
+           'compare', 'write_report', 'demo']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -289,6 +289,18 @@ def scored_and_enrolled(
     if not scored or not others: raise ValueError(f"{len(pairs)} sentences: need at least one held out to score and another one to enrol the voices; add recordings")
     return scored, others
 
+def rungs(
+    converter,       # a `Converter`
+    examples: list,  # of `Example`: the baselines are fitted to those of the training split
+    *,
+    vocoder: str,    # griffinlim or hifigan
+) -> dict:           # name: function of a `Pair`
+    "The ladder of a converter, every rung through one vocoder."
+    from functools import partial
+    from vctutor.evaluation import ladder
+    from vctutor.vocoder import from_recording, vocode
+    return ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=vocoder), true_wave=partial(from_recording, name=vocoder))
+
 def corpus_of(
     run,                  # run folder or checkpoint
     corpus: str | None,   # two folders, "SOURCE TARGET"; None is the run's own
@@ -316,19 +328,17 @@ def evaluate(
     only: str = None,             # score just this rung of the ladder, such as "the model"
 ):
     "Score a run on held-out sentences beside its anchors; write scores.csv, summary.json and report.html."
-    from functools import partial
     from tqdm import tqdm
     from vctutor.conversion import load_converter
-    from vctutor.evaluation import evaluate as score, ladder, missing, readable, summary, write_report
-    from vctutor.vocoder import from_recording, vocode, vocoder as vocoder_of
+    from vctutor.evaluation import evaluate as score, missing, readable, summary, write_report
+    from vctutor.vocoder import vocoder as vocoder_of
     if not out: raise ValueError("--out is missing: name the folder to make for the report")
     if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder")
     vocoder_of(vocoder)
     converter, pairs = load_converter(run), corpus_of(run, corpus)
     scored, enrolled = scored_and_enrolled(pairs, most=most)
     cfg = converter.cfg
-    examples = [e for e in read_examples(pairs, cfg) if e.split == "train"]
-    systems = ladder(converter, examples, vocode=partial(vocode, name=vocoder), true_wave=partial(from_recording, name=vocoder))
+    systems = rungs(converter, read_examples(pairs, cfg), vocoder=vocoder)
     if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
     if only: systems = {only: systems[only]}
     for name, why in missing().items(): print(f"not measured: {name} {why}", file=sys.stderr)
@@ -342,13 +352,6 @@ def evaluate(
     print(f"open {page.resolve()}")
 
 # %% ../nbs/92_commands.ipynb #78e9e2c6
-def results_folder() -> Path:
-    "Where the experiments and their results lie in the repository."
-    import vctutor
-    folder = Path(vctutor.__file__).resolve().parent.parent / "data" / "results"
-    if not folder.exists(): raise FileNotFoundError(f"{folder} does not exist: the log comes with the repository; clone it and install with pip install -e .")
-    return folder
-
 def experiment_pairs(
     plan: dict,         # an entry of experiments.json: its corpus and sentences
     have: str | None,   # folder that holds CMU ARCTIC
@@ -381,17 +384,17 @@ def experiment(
 ):
     "Train and score one experiment of the results log, and put its row into results.csv."
     import time
-    from functools import partial
     import pandas as pd
     from tqdm import tqdm
     from vctutor.audio import replacing
     from vctutor.config import preset
     from vctutor.conversion import Converter, load_converter
-    from vctutor.evaluation import evaluate as score, ladder, missing, summary
+    from vctutor.data import data_folder
+    from vctutor.evaluation import evaluate as score, missing, summary
     from vctutor.generator import Generator
     from vctutor.stats import starting
-    from vctutor.vocoder import from_recording, vocode, vocoder
-    folder = Path(results) if results else results_folder()
+    from vctutor.vocoder import vocoder
+    folder = Path(results) if results else data_folder("results")
     plans = json.loads((folder / "experiments.json").read_text())
     if name == "list":
         for known, plan in plans.items(): print(f"{known:28} {plan['question']}")
@@ -415,8 +418,8 @@ def experiment(
         cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes))
         converter = Converter(Generator(cfg), starting(cfg), cfg)  # untrained: only the other rungs are heard
     scored, enrolled = scored_and_enrolled(pairs, most=plan.get("scored", 20))
-    rungs = ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=plan["vocoder"]), true_wave=partial(from_recording, name=plan["vocoder"]))
-    figures = summary(score({system: rungs[system]}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
+    heard = rungs(converter, examples, vocoder=plan["vocoder"])[system]
+    figures = summary(score({system: heard}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
     row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
     log = read_log()  # again: another experiment may have written its row meanwhile
     with replacing(folder / "results.csv") as temporary: with_row(log, row).to_csv(temporary, index=False)

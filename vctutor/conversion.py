@@ -17,10 +17,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-import vctutor
 from .audio import QUIETEST, below_peak, edge, load, mel_levels, save, spectrum, speech_levels, to_padded_wave
 from .config import Config, from_json, to_json
-from .data import sounds_in
+from .data import data_folder, sounds_in
 from .generator import Generator
 from .stats import Stats
 from .training import convert_mel, load_net, read_checkpoint, same_front_end, write_checkpoint
@@ -44,9 +43,7 @@ class Converter:
 
 def pretrained() -> Path:
     "The checkpoint that ships with the repository: the default pair of synthetic voices, am_michael to af_heart."
-    path = Path(vctutor.__file__).resolve().parent.parent / "data" / "pretrained" / "am_michael-af_heart.safetensors"
-    if not path.exists(): raise FileNotFoundError(f"{path} does not exist: the checkpoint comes with the repository; clone it and install with pip install -e .")
-    return path
+    return data_folder("pretrained") / "am_michael-af_heart.safetensors"
 
 def load_converter(
     run,                        # a run folder or a checkpoint in it

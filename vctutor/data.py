@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOUND_ENDINGS', 'SPLITS', 'LONGEST', 'ARCTIC', 'ARCTIC_SHA256', 'sounds_in', 'split_of', 'read_manifest', 'Pair',
-           'find_pairs', 'default_pairs', 'with_validation', 'read_speech', 'read_mel', 'target_frames', 'timbre',
-           'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches', 'download', 'fetch_arctic', 'arctic_folder']
+           'find_pairs', 'data_folder', 'default_pairs', 'with_validation', 'read_speech', 'read_mel', 'target_frames',
+           'timbre', 'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches', 'download', 'fetch_arctic',
+           'arctic_folder']
 
 # %% ../nbs/03_data.ipynb #ea3787f2
 import csv
@@ -132,10 +133,17 @@ def find_pairs(
     return [Pair(n, a[n][0], b[n][0], _split_in(n, a[n][1], b[n][1]), text(n)) for n in names]
 
 # %% ../nbs/03_data.ipynb #bbe34543
+def data_folder(
+    name: str,  # such as kokoro
+) -> Path:
+    "A folder of the material that ships with the repository, in `data`."
+    folder = Path(vctutor.__file__).resolve().parent.parent / "data" / name
+    if not folder.exists(): raise FileNotFoundError(f"{folder} does not exist: it comes with the repository; clone it and install with pip install -e .")
+    return folder
+
 def default_pairs() -> list[Pair]:
     "The two synthetic voices that ship with the repository, in `data/kokoro`."
-    folder = Path(vctutor.__file__).resolve().parent.parent / "data" / "kokoro"
-    if not folder.exists(): raise FileNotFoundError(f"{folder} does not exist: the default material comes with the repository; clone it and install with pip install -e .")
+    folder = data_folder("kokoro")
     return find_pairs(folder / "am_michael", folder / "af_heart")
 
 # %% ../nbs/03_data.ipynb #29c6114e
