@@ -168,7 +168,7 @@ def learn(
     from vctutor.conversion import Converter, calibrated, save_converter
     from vctutor.data import Batches
     from vctutor.stats import measure
-    from vctutor.training import every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
+    from vctutor.training import cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
     with run_folder(run, resume=resume) as (folder, resumed):
         cfg = run_config(folder, resumed=resumed, size=size, changes=changes)
@@ -188,7 +188,7 @@ def learn(
         at_epoch = lambda hook: lambda state: hook(state) if state.step % epoch == 0 or state.step == steps else None
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
             hooks = [at_epoch(validation(held, folder)), showing(bar), every(5 * epoch, sampling(held[0], folder)), at_epoch(saving(folder)), stop(saving(folder))]
-            train(state, batches, steps=steps, hooks=hooks)
+            train(state, batches, steps=steps, hooks=hooks, warmth=cooling(steps, cfg))
         save_converter(calibrated(Converter(state.averaged, state.stats, cfg), train_set), folder / "converter.safetensors")
     return state, examples
 

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "calibration aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_NOT_NEGATIVE = "splice_frames calibration aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
 _POSITIVE = "trim_db mel_std learning_rate max_norm".split()
-_SHARE = "alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
+_SHARE = "cooldown alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
 
 # %% ../nbs/00_config.ipynb #db4a9448
@@ -77,6 +77,7 @@ class Config:
     # 03_data
     crop_frames: int = 128               # frames in a training example, a multiple of 16
     stretch: float = 0.1                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
+    splice_frames: int = 32              # crops exchange pieces of about this many frames; 0 leaves them whole
 
     # 03a_augmentation
     aligned: float = 0.2                 # share of crops whose source is the recording, laid on the target's time axis
@@ -111,6 +112,7 @@ class Config:
     scheduler_factor: float = 0.7        # learning rate is multiplied by this on a plateau
     scheduler_patience: int = 5          # validations without progress that make a plateau
 
+    cooldown: float = 0.0                # last share of a run in which the learning rates fall to 0, 0 to 1
     ema_decay: float = 0.998             # of the averaged generator; 0 keeps the last weights only
 
     # 08_conversion
@@ -124,7 +126,7 @@ class Config:
 
 # %% ../nbs/00_config.ipynb #971872fa
 PRESETS = {"tiny": 32, "small": 64, "base": 128, "spec": 512}  # name: hidden_channels
-_QUICK = dict(learning_rate=5e-4, scheduler_patience=15, griffin_lim_iters=16)
+_QUICK = dict(learning_rate=5e-4, scheduler_patience=15, cooldown=0.6, griffin_lim_iters=16)
 MEASURED = {"tiny": _QUICK, "small": _QUICK}  # name: what leaves the recipe, because it measured better
 
 def preset(

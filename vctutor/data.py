@@ -254,7 +254,7 @@ class Batches:
         self,
         examples: list[Example],  # of the training split
         stats: Stats,             # mels are normalised with them
-        cfg: Config,              # uses crop_frames, batch_size, stretch, seed, and the shares of the kinds of view
+        cfg: Config,              # uses crop_frames, batch_size, stretch, splice_frames, seed, and the shares of the kinds of view
     ):
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
         for e in examples:
@@ -278,7 +278,7 @@ class Batches:
         g = torch.Generator().manual_seed(self.cfg.seed * 1_000_003 + step)
         which = torch.multinomial(self.weights, self.cfg.batch_size, replacement=True, generator=g)
         crops = torch.stack([self._crop(torch.stack([self._view(self.views[i], g), self.targets[i]]), g) for i in which.tolist()])
-        return normalise(crops, self.stats).unbind(1)
+        return normalise(self._spliced(crops, g), self.stats).unbind(1)
 
     def _view(self, views, g):  # -> (n_mels, frames): a source, its kind drawn by the shares in the configuration
         if len(views) == 1: mels = next(iter(views.values()))
@@ -293,6 +293,14 @@ class Batches:
         start = int(torch.randint(mel.shape[-1] - take + 1, (1,), generator=g))
         crop = mel[..., start:start + take]
         return crop if take == size else F.interpolate(crop, size=size, mode="linear", align_corners=False)
+
+    def _spliced(self, crops, g):  # (batch, 2, n_mels, crop_frames) -> same
+        mean, spliced, start = self.cfg.splice_frames, crops.clone(), 0
+        while mean and start < crops.shape[-1]:
+            piece = slice(start, start + max(1, round(mean * (0.6 + 0.8 * torch.rand(1, generator=g).item()))))
+            spliced[..., piece] = crops[torch.randperm(len(crops), generator=g)][..., piece]
+            start = piece.stop
+        return spliced
 
 # %% ../nbs/03_data.ipynb #0a1f3025
 ARCTIC = "http://festvox.org/cmu_arctic/packed/cmu_us_{speaker}_arctic.tar.bz2"
