@@ -24,7 +24,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
-from pathlib import Path
 
 import pandas as pd
 import soxr
@@ -35,7 +34,6 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils import parametrize
 
-import vctutor
 from .audio import bank_of, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, random_phase, spectrum
 from .config import Config
 from .conversion import load_converter, pretrained
@@ -52,9 +50,13 @@ from .view import View, curves, data_url
 INF = math.inf
 SUPPORTED, DEPENDS, REFUTED, OPEN = VERDICTS = ("supported", "depends", "not supported", "not measured yet")
 
-def at_most(high: float) -> tuple[float, float]: return -INF, high
+def at_most(high: float) -> tuple[float, float]:
+    "Limits without a lower end."
+    return -INF, high
 
-def at_least(low: float) -> tuple[float, float]: return low, INF
+def at_least(low: float) -> tuple[float, float]:
+    "Limits without an upper end."
+    return low, INF
 
 def limit_text(
     low: float,   # lowest value allowed
@@ -64,15 +66,20 @@ def limit_text(
     if low == high: return f"exactly {low:g}"
     return f"at most {high:.3g}" if low == -INF else f"at least {low:.3g}" if high == INF else f"{low:.3g} to {high:.3g}"
 
-_UNITS = ("dB", "%", "Hz", "ms", "% of steps", "validations")
+_UNITS = {"dB": " dB", "%": "%", "Hz": " Hz", "ms": " ms", "% of steps": "% of steps", "validations": " validations"}
+
+def _parts(name):
+    "The name of a number without its unit, and the unit."
+    what, _, unit = name.rpartition(", ")
+    return (what, _UNITS[unit]) if unit in _UNITS else (name, "")
 
 def number_text(
     name: str,      # of a number, its unit after the last comma
     number: float,
 ) -> str:
     "A measured number in words, such as `level lost 0.063 dB`."
-    what, _, unit = name.rpartition(", ")
-    return f"{what} {number:.3g} {unit}" if unit in _UNITS else f"{name}: {number:.3g}"
+    what, unit = _parts(name)
+    return f"{what} {number:.3g}{unit}" if unit else f"{name}: {number:.3g}"
 
 @dataclass(frozen=True)
 class Rule:
@@ -82,7 +89,7 @@ class Rule:
     on: str = ""                                                           # what it depends on
 
     def __str__(self):
-        words = lambda limits: " and ".join(f"{name} is {limit_text(*ends)}" for name, ends in limits.items())
+        words = lambda limits: " and ".join(f"{_parts(name)[0]} is {limit_text(*ends)}{_parts(name)[1]}" for name, ends in limits.items())
         return f"supported if {words(self.supported)}" + (f"; depends on {self.on} if only {words(self.depends)}" if self.depends else "")
 
 def judge(
@@ -103,7 +110,8 @@ def judge(
 # %% ../nbs/09a_claims.ipynb #efae1008
 def read_log() -> pd.DataFrame:  # a row for each experiment that was run, by name
     "The results log, as `vctutor-experiment` writes it."
-    return pd.read_csv(Path(vctutor.__file__).resolve().parent.parent / "data" / "results" / "results.csv").set_index("name")
+    from vctutor.commands import results_folder
+    return pd.read_csv(results_folder() / "results.csv").set_index("name")
 
 @dataclass(frozen=True, eq=False)
 class Bench:
@@ -260,7 +268,7 @@ def glance(
         if not any(f.claim.section == section for f in found.values()): continue
         lines.append(f'<tr><th colspan="5" style="text-align:left">{section}: <a href="{PAGES[section]}.ipynb">{PAGES[section]}</a></th></tr>')
         for name, row in table({k: f for k, f in found.items() if f.claim.section == section}).iterrows():
-            lines.append(f'<tr title="{escape(row.rule)}">{cell(escape(name))}{cell(escape(str(row.value)))}{cell(escape(row.says))}{cell(badge(row.verdict))}{cell(escape(row.measured or row.why), "font-size:.85em")}</tr>')
+            lines.append(f'<tr title="{escape(row.rule)}">{cell(escape(name))}{cell(escape(str(row.value)))}{cell(escape(row.says))}{cell(badge(row.verdict))}{cell(escape(row.measured or row.why) + f"<br><i>{escape(row.data)}</i>", "font-size:.85em")}</tr>')
     return HTML(f'<div style="overflow-x:auto"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in ("claim", "value", "says", "verdict", "measured"))}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>')
 
 # %% ../nbs/09a_claims.ipynb #65b9f80f
@@ -360,7 +368,7 @@ def harmonics_apart(bench: Bench) -> Measured:
 def between_frames(bench: Bench) -> Measured:
     "What happens in speech between two frames that a straight line does not say?"
     cfg, errors = bench.cfg, []
-    fine = replace(cfg, hop_length=max(2 - cfg.win_length % 2, cfg.hop_length // 4))
+    fine = replace(cfg, hop_length=max(2, cfg.hop_length // 8 * 2) - cfg.win_length % 2)
     step = cfg.hop_length // fine.hop_length
     for wave in bench.waves[:6]:
         dense = log_mel(wave, fine)[0]
@@ -682,7 +690,7 @@ def steady_with_norm(bench: Bench) -> Measured:
     "What happens to a small GAN without spectral normalisation?"
     return steadier(bench, norm=False)
 
-# %% ../nbs/09a_claims.ipynb #1dfff545
+# %% ../nbs/09a_claims.ipynb #1f74f8c8
 def blurred(
     mels: torch.Tensor,  # (batch, n_mels, frames)
 ) -> torch.Tensor:       # the same shape
@@ -709,7 +717,7 @@ def stand_in(
     bench.kept[key] = net.eval().requires_grad_(False), losses
     return bench.kept[key]
 
-# %% ../nbs/09a_claims.ipynb #2b084e9f
+# %% ../nbs/09a_claims.ipynb #20828d9e
 _PULLS = ("adversarial share, untrained, %", "adversarial share, trained, %")
 
 @claim("l1_weight", "The weight of L1 puts sound quality first in the generator.", Rule(dict.fromkeys(_PULLS, at_most(50)), {_PULLS[0]: at_most(50)}, "the discriminator: one that has learnt pulls harder than L1"), section="losses")
@@ -722,7 +730,7 @@ def who_pulls(bench: Bench) -> Measured:
         return 100 * pull["adversarial"] / (pull["adversarial"] + bench.cfg.l1_weight * pull["l1"])
     return Measured({name: share(stand_in(bench, steps=steps)[0]) for name, steps in zip(_PULLS, (0, 80))}, "8 recorded mels and their blurs; a discriminator of width 16, 80 steps")
 
-# %% ../nbs/09a_claims.ipynb #1f5f5ffe
+# %% ../nbs/09a_claims.ipynb #0eba1398
 _EASY, _REAL = "rests against a blur, % of steps", "rests in small runs, % of steps"
 
 @claim("d_loss_threshold", "Below this loss the discriminator rests, so it can't get too strong.",
@@ -736,13 +744,13 @@ def gate_acts(bench: Bench) -> Measured:
     figure.axes[0].legend(fontsize=8, loc="lower left")
     return Measured({_EASY: rests(gated), _REAL: 100 * sum(real) / 3, "lowest possible loss": lowest_loss(bench.cfg)}, f"recorded and blurred mels; {_SMALL}", figure)
 
-# %% ../nbs/09a_claims.ipynb #44b2715a
+# %% ../nbs/09a_claims.ipynb #67cc4740
 @claim("label_smoothing", "Smoothed labels make training more stable.", STEADIER, section="losses")
 def steady_with_smoothing(bench: Bench) -> Measured:
     "What happens to a small GAN without smoothing?"
     return steadier(bench, label_smoothing=0.0)
 
-# %% ../nbs/09a_claims.ipynb #1a17d28c
+# %% ../nbs/09a_claims.ipynb #dfafb88b
 _DOWN, _RISE = "L1 at the end over that of the untrained network", "largest rise over the best so far, %"
 
 @claim("learning_rate", "The learning rate is stable.", Rule({_DOWN: at_most(1), _RISE: at_most(10)}), section="training")
@@ -761,7 +769,7 @@ def explosions(bench: Bench) -> Measured:
     figure = curves({"not clipped": list(free), "clipped": list(clipped)}, x="step", y="length", width=5.5, height=1.8)
     return Measured({"longest gradient over the median, not clipped": free.max() / free.median(), "clipped steps, %": 100 * (clipped > bench.cfg.max_norm).mean()}, "small runs of width 8 on 8 sentences", figure)
 
-# %% ../nbs/09a_claims.ipynb #81c39d9e
+# %% ../nbs/09a_claims.ipynb #dcf1df99
 _LOOP, _EQUAL = "L1 over one step, same loop steps, highest of 3 seeds", "L1 over one step, same generator steps, highest of 3 seeds"
 
 @claim("g_steps", "Several generator steps help the generator learn faster.", Rule({_LOOP: at_most(1), _EQUAL: at_most(1)}, {_LOOP: at_most(1)}, "what is counted: with as many generator steps it is no faster"), section="training")
@@ -782,7 +790,7 @@ def momentum_of_adam(bench: Bench) -> Measured:
     jumpy = against(bench, jumps, {}, dict(betas=(0.9, bench.cfg.betas[1])))
     return Measured({"L1 over that with 0.9, highest of 3 seeds": ratio["highest"], "L1 over that with 0.9, mean": ratio["mean"], "jumps over those with 0.9, mean": jumpy["mean"]}, _SMALL)
 
-# %% ../nbs/09a_claims.ipynb #c0d92529
+# %% ../nbs/09a_claims.ipynb #4f271020
 _NOISE = ("batch over noise scale, untrained", "batch over noise scale, after 120 steps")
 
 @torch.random.fork_rng(devices=[])
@@ -811,7 +819,7 @@ def batch_balance(bench: Bench) -> Measured:
     if "noise" not in bench.kept: bench.kept["noise"] = noise_scales(bench)
     return Measured({name: bench.cfg.batch_size / scale for name, scale in zip(_NOISE, bench.kept["noise"])}, "64 crops of 64 frames from 8 sentences, width 8")
 
-# %% ../nbs/09a_claims.ipynb #483db5b0
+# %% ../nbs/09a_claims.ipynb #ca49822f
 def cuts(
     figures,        # one for each validation
     *,
@@ -843,7 +851,7 @@ def patient_enough(bench: Bench) -> Measured:
     for n in all_cuts[0]: figure.axes[0].axvline(n, color="C1", linewidth=0.8)
     return Measured({"cuts while it falls, mean of 20 curves": early, "wait on the plateau, validations": wait}, "made-up curves from 20 seeds", figure)
 
-# %% ../nbs/09a_claims.ipynb #df162a60
+# %% ../nbs/09a_claims.ipynb #78191fa3
 def noisy_descent(
     factor: float,   # of the schedule; 1 for none
     *,
@@ -871,7 +879,7 @@ def gradual(bench: Bench) -> Measured:
     return Measured({"loss over that without a schedule": ours / losses[1.0], "loss over that of the best factor": ours / min(losses.values())}, "a bowl of 20 dimensions, 6 seeds",
                     curves({"": (list(losses), list(losses.values()))}, x="factor", y="loss at the end", width=5.5, height=1.8, log=True))
 
-# %% ../nbs/09a_claims.ipynb #46231cf8
+# %% ../nbs/09a_claims.ipynb #8b30e2ea
 @claim("mel_mean", "The starting mean is a reasonable start.", Rule({"mean of normalised mels": (-0.5, 0.5)}), section="statistics")
 def start_of_mean(bench: Bench) -> Measured:
     "Where do mels lie on the scale of the start?"
@@ -882,7 +890,7 @@ def start_of_std(bench: Bench) -> Measured:
     "How widely do mels spread on the scale of the start?"
     return Measured({"std of normalised mels": bench.stats.std / bench.cfg.mel_std, "measured std, dB": bench.stats.std}, bench.said(len(bench.files)))
 
-# %% ../nbs/09a_claims.ipynb #4671aae1
+# %% ../nbs/09a_claims.ipynb #4ddfc7da
 def unheld(
     bench: Bench,
 ) -> list[torch.Tensor]:  # each (n_mels, frames), dB
@@ -919,7 +927,7 @@ def steady_update(bench: Bench) -> Measured:
     return Measured({"scatter of the mean, dB": finals.std().item(), "moved by the order of the files, dB": abs(one_way[-1] - other_way[-1]), "recordings to within 1 dB": next((n for n, m in enumerate(one_way) if abs(m - bench.stats.mean) < 1), INF)},
                     bench.said(len(bench.mels)), figure)
 
-# %% ../nbs/09a_claims.ipynb #2aa13965
+# %% ../nbs/09a_claims.ipynb #d65a823a
 JUDGES = ("MCD", "similarity to target", "word errors", "predicted MOS")  # figures of the log that are compared
 
 def compare(
@@ -935,11 +943,11 @@ def compare(
             a, b = log.loc[ours], log.loc[other]
             gain = (a[name] - b[name]) * (1 if FIGURES[name].better == "higher" else -1)
             numbers[f"{name} against {other}"] = float(gain / max(a[f"{name} ±"] + b[f"{name} ±"], 1e-9))
-    return dict(better=sum(x > 1 for x in numbers.values()), worse=sum(x < -1 for x in numbers.values())) | numbers
+    return {"figures better": sum(x > 1 for x in numbers.values()), "figures worse": sum(x < -1 for x in numbers.values())} | numbers
 
-# %% ../nbs/09a_claims.ipynb #b89080e0
-HELPS = Rule({"better": at_least(1), "worse": (0, 0)}, {"better": at_least(1)}, "the figure")
-ENOUGH = Rule({"worse": (0, 0)}, {"better": at_least(1)}, "the figure")
+# %% ../nbs/09a_claims.ipynb #b5d0bb28
+HELPS = Rule({"figures better": at_least(1), "figures worse": (0, 0)}, {"figures better": at_least(1)}, "the figure")
+ENOUGH = Rule({"figures worse": (0, 0)}, {"figures better": at_least(1)}, "the figure")
 
 def logged(
     name: str,    # in the registry
@@ -970,7 +978,7 @@ logged("g_steps_trained", "Two generator steps make a better conversion than one
 logged("max_norm_trained", "Clipping makes a better conversion than none.", HELPS, "base-1200", "no-clip", of="max_norm", section="training")
 logged("scheduler_patience_trained", "A patience of 5 is enough: 15 is not better.", ENOUGH, "patience-5", "base-1200", of="scheduler_patience", section="training")
 
-# %% ../nbs/09a_claims.ipynb #6c29e303
+# %% ../nbs/09a_claims.ipynb #46596834
 logged("norm", "Channel norm is as good as instance and batch norm.", ENOUGH, "base-1200", "norm-instance", "norm-batch", of="norm", section="choices")
 logged("two_sided", "Labels smoothed on one side are better than on both.", HELPS, "base-1200", "two-sided", of="two_sided", section="choices")
 logged("dropout", "Dropout helps on sentences never heard.", HELPS, "base-1200", "no-dropout", of="dropout", section="choices")
@@ -982,7 +990,7 @@ logged("disguised", "Disguised sources help.", HELPS, "base-1200", "no-disguise"
 logged("ema_decay", "Averaged weights are better than the last ones.", HELPS, "base-1200", "no-average", of="ema_decay", section="choices")
 logged("calibration", "Calibrating each band's spread helps.", HELPS, "base-1200", "no-calibration", of="calibration", section="choices")
 
-# %% ../nbs/09a_claims.ipynb #7d83735b
+# %% ../nbs/09a_claims.ipynb #820bd1b6
 def view_claim(
     name: str,     # of a claim whose experiment takes a picture
     bench: Bench,  # a small one answers quickly
