@@ -254,7 +254,7 @@ def table(
 ) -> pd.DataFrame:                            # a row for each claim
     "The registry as a table."
     found = findings() if found is None else found
-    short = lambda f: ", ".join(number_text(name, f.measured.numbers[name]) for name in f.claim.rule.supported if name in f.measured.numbers)
+    short = lambda f: "; ".join(number_text(name, f.measured.numbers[name]) for name in f.claim.rule.supported if name in f.measured.numbers)
     return pd.DataFrame({name: dict(section=f.claim.section, field=f.claim.field, value=f.claim.value, says=f.claim.says, verdict=f.verdict, measured=short(f), data=f.data,
                                     why=f.why, rule=str(f.claim.rule)) for name, f in found.items()}).T
 
@@ -269,7 +269,8 @@ def glance(
         lines.append(f'<tr><th colspan="5" style="text-align:left">{section}: <a href="{PAGES[section]}.ipynb">{PAGES[section]}</a></th></tr>')
         for name, row in table({k: f for k, f in found.items() if f.claim.section == section}).iterrows():
             lines.append(f'<tr title="{escape(row.rule)}">{cell(escape(name))}{cell(escape(str(row.value)))}{cell(escape(row.says))}{cell(badge(row.verdict))}{cell(escape(row.measured or row.why) + f"<br><i>{escape(row.data)}</i>", "font-size:.85em")}</tr>')
-    return HTML(f'<div style="overflow-x:auto"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in ("claim", "value", "says", "verdict", "measured"))}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>')
+    head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("claim", "value", "says", "verdict", "measured, on what"))
+    return HTML(f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>')
 
 # %% ../nbs/09a_claims.ipynb #65b9f80f
 JUST_HEARD = 1.0  # dB: about the smallest change of level that is heard (Jesteadt, Wier and Green 1977)
@@ -652,7 +653,7 @@ def duel(
 
 def last_l1(history: pd.DataFrame) -> float:                 # normalised units
     "Mean L1 of the last eight steps."
-    return history["l1"].iloc[-8:].mean()
+    return float(history["l1"].iloc[-8:].mean())
 
 def against(
     bench: Bench,
@@ -669,7 +670,7 @@ def against(
 # %% ../nbs/09a_claims.ipynb #2eccb25b
 def jumps(history: pd.DataFrame) -> float:
     "How much the adversarial loss changes from step to step, in the second half of a run."
-    return history["adversarial"].iloc[len(history) // 2:].diff().std()
+    return float(history["adversarial"].iloc[len(history) // 2:].diff().std())
 
 _SMALL = "small runs of width 8 on 8 sentences, 3 seeds"
 _JUMPS, _ENDS = "jumps without over with, lowest of 3 seeds", "L1 without over with, lowest of 3 seeds"
@@ -990,7 +991,7 @@ logged("disguised", "Disguised sources help.", HELPS, "base-1200", "no-disguise"
 logged("ema_decay", "Averaged weights are better than the last ones.", HELPS, "base-1200", "no-average", of="ema_decay", section="choices")
 logged("calibration", "Calibrating each band's spread helps.", HELPS, "base-1200", "no-calibration", of="calibration", section="choices")
 
-# %% ../nbs/09a_claims.ipynb #820bd1b6
+# %% ../nbs/09a_claims.ipynb #0e062a57
 def view_claim(
     name: str,     # of a claim whose experiment takes a picture
     bench: Bench,  # a small one answers quickly
