@@ -369,7 +369,7 @@ def _alert(text):
     "A message that a screen reader announces; nothing for no text."
     return f'<div role="alert" style="max-width:44em;border-left:.3em solid #c60;padding:.2em .6em;line-height:1.4">⚠ {escape(text)}</div>' if text else ""
 
-# %% ../nbs/07a_cockpit.ipynb #6d552bcf
+# %% ../nbs/07a_cockpit.ipynb #382048dc
 class Cockpit(ipywidgets.VBox):
     "The widgets of one run."
     def __init__(
@@ -379,7 +379,8 @@ class Cockpit(ipywidgets.VBox):
         least: float = 2.0,  # seconds between two redraws of the curves
     ):
         self.run, self.piece = run, excerpt(run.material.held[0])
-        self.painting, self.syncing, self.said, self.refused = threading.RLock(), False, (time.perf_counter(), run.state.step), ""
+        self.painting, self.syncing, self.refused = threading.RLock(), False, ""
+        self.said, self.spoken, self.began = (time.perf_counter(), run.state.step), None, run.wanted
         button = lambda name, tip, act: self._button(name, tip, act)
         self.buttons = dict(
             start=button("start", "train on, from where the run stands", lambda: run.start()),
@@ -392,7 +393,7 @@ class Cockpit(ipywidgets.VBox):
         self.choices = {name: _choice(name, getattr(run.wanted, name)) for name in ANEW}
         self.status, self.message, self.alarm, self.curves, self.marks, self.sentence, self.sound = (ipywidgets.HTML() for _ in range(7))
         self.fold = ipywidgets.ToggleButton(description="what acts at a reset", tooltip="show or hide the selectors that act at a reset", icon="caret-down", layout={"width": "auto"})
-        row = lambda *boxes, **layout: ipywidgets.Box(boxes, layout=dict(display="flex", flex_flow="row wrap", **layout))
+        row = lambda *boxes, display="flex": ipywidgets.Box(boxes, layout=dict(display=display, flex_flow="row wrap"))
         selectors = row(*self.choices.values(), display="none")
         names = iter(self.buttons.values())
         first, rest = [next(names) for _ in range(4)], list(names)
@@ -410,6 +411,7 @@ class Cockpit(ipywidgets.VBox):
         "What the run calls: after a step, when it comes to rest, and when it was turned."
         if word == "turned": self._sync()
         with self.painting:
+            if word == "turned" and self.run.running: return self._say()  # the run's thread draws
             for throttle in self.throttles.values(): throttle(now=not self.run.running)
 
     def begin_anew(self):
@@ -444,8 +446,8 @@ class Cockpit(ipywidgets.VBox):
                 value = getattr(self.run.wanted, name)
                 if name in self.knobs and not isinstance(widget, ipywidgets.SelectionSlider): widget.min, widget.max = min(widget.min, value), max(widget.max, value)
                 elif value not in [v for _, v in widget.options]: widget.options = _options([v for _, v in widget.options], value)
-                if name in self.knobs: widget.value = value
-        finally: self.syncing = False
+                if name in self.knobs or value != getattr(self.began, name): widget.value = value
+        finally: self.syncing, self.began = False, self.run.wanted
 
     def _say(self):
         run, (since, before) = self.run, self.said
@@ -461,7 +463,7 @@ class Cockpit(ipywidgets.VBox):
         for name, enabled in dict(start=able, step=able, pause=run.running).items(): self.buttons[name].disabled = not enabled
 
     def _draw(self):
-        view = view_curves(self.run.state.history, self.run.marks)
+        view = view_curves(list(self.run.state.history), self.run.marks)
         self.curves.value = _image(view)
         items = "".join(f"<li>{escape(str(mark))}</li>" for mark in self.run.marks)
         self.marks.value = f'<div>{escape(view.note.split(";")[0])}</div>' + (f'<ul aria-label="knobs turned" style="margin:0">{items}</ul>' if items else "")
@@ -472,8 +474,6 @@ class Cockpit(ipywidgets.VBox):
         view = view_sentence(self.run.state, self.piece)
         self.sentence.value = f"<div>{escape(view.note)}</div>" + _image(view)
         self.sound.value = player(view.wave, sample_rate=view.sample_rate, label=f"converted, step {self.run.state.step}").data
-
-    spoken = None
 
 def cockpit(
     run: Run,
