@@ -6,7 +6,7 @@
 __all__ = ['KNOBS', 'CHOICES', 'LIVE', 'ANEW', 'PANELS', 'LASTING', 'CERTAIN', 'Material', 'gather', 'excerpt', 'Mark',
            'with_mark', 'Run', 'view_curves', 'alarm', 'heard', 'view_sentence', 'Throttle', 'Cockpit', 'cockpit']
 
-# %% ../nbs/07a_cockpit.ipynb #4b4376ec
+# %% ../nbs/07a_cockpit.ipynb #7a52e115
 import atexit
 import threading
 import time
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 import ipywidgets
+from matplotlib.ticker import FuncFormatter
 
 from .audio import to_wave
 from .augmentation import augment
@@ -238,7 +239,7 @@ class Run:
     def _tell(self, word):
         for watcher in list(self.watchers): watcher(word)
 
-# %% ../nbs/07a_cockpit.ipynb #382acdfa
+# %% ../nbs/07a_cockpit.ipynb #aab1a2b7
 PANELS = {
     "loss": dict(l1="L1", adversarial="adversarial", discriminator="discriminator"),
     "gradient length": dict(generator_gradient="generator", discriminator_gradient="discriminator"),
@@ -250,16 +251,20 @@ def view_curves(
     marks=(),             # knobs turned
 ) -> View:
     "Losses, gradients and the discriminator's answers, and where knobs were turned."
-    figure = Picture(figsize=(7, 5.4))
+    figure = Picture(figsize=(7, 5.6))
     axes = figure.subplots(len(PANELS), 1, sharex=True)
-    figure.subplots_adjust(left=0.09, right=0.985, top=0.985, bottom=0.08, hspace=0.08)
+    figure.subplots_adjust(left=0.105, right=0.985, top=0.95, bottom=0.08, hspace=0.22)
     steps = [row["step"] for row in history]
     for ax, (title, lines) in zip(axes, PANELS.items()):
         for name, label in lines.items(): ax.plot(steps, [row[name] for row in history], label=label, linewidth=1.1)
         ax.set_ylabel(title)
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=8, ncols=3, loc="upper right", framealpha=0.7)
-        if title != "mean answer": ax.set_yscale("log", nonpositive="mask")
+        ax.legend(fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
+        if title != "mean answer":
+            ax.set_yscale("log", nonpositive="mask")
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else ""))
+            ax.tick_params(which="minor", labelsize=8)
     width = max(10, len(steps) and steps[-1] + 1)
     axes[-1].set(xlabel="step", xlim=(0, width), ylim=(0, 1))
     groups = []  # marks that lie close together
@@ -268,8 +273,9 @@ def view_curves(
         if not groups or mark.step - groups[-1][0].step > 0.03 * width: groups.append([])
         groups[-1].append(mark)
     for n, group in enumerate(groups):
-        x, words, ax = group[0].step + 0.5, "\n".join(f"{m.field} {m.new:g}" for m in group), axes[n % len(axes)]
-        ax.text(x, 0.04, words, rotation=90, fontsize=8, va="bottom", ha="left" if x < width / 2 else "right", transform=ax.get_xaxis_transform())
+        left, words, ax = group[0].step < width / 2, "\n".join(f"{m.field} {m.new:g}" for m in group), axes[n % len(axes)]
+        ax.annotate(words, (group[0 if left else -1].step + 0.5, 0.05), xytext=(3 if left else -3, 0), xycoords=ax.get_xaxis_transform(), textcoords="offset points", rotation=90,
+                    fontsize=8, va="bottom", ha="left" if left else "right", bbox=dict(facecolor="white", alpha=0.8, edgecolor="none", pad=0.5))
     last = history[-1] if history else {}
     values = ", ".join(f"{label} {last[name]:.2f}" for lines in PANELS.values() for name, label in lines.items() if name in last and not name.endswith("gradient"))
     return View(figure, note="; ".join([f"after {last['step']} steps: {values}" if last else "no step yet", *map(str, marks)]))
@@ -341,11 +347,11 @@ class Throttle:
         end = self.clock()
         self.next = end + max(self.least, (end - start) / self.share)
 
-# %% ../nbs/07a_cockpit.ipynb #fa792840
+# %% ../nbs/07a_cockpit.ipynb #277e124f
 def _knob(name, value):
     "A slider for a field of LIVE, with room for `value`."
     spec, default = KNOBS[name], Config.__dataclass_fields__[name].default
-    same = dict(description=f"{name} (default {default:g})", continuous_update=False, style={"description_width": "14.5em"}, layout={"width": "40em", "max_width": "98%"})
+    same = dict(description=f"{name} ({default:g})", continuous_update=False, style={"description_width": "12.5em"}, layout={"width": "36em", "max_width": "98%"})
     if isinstance(spec, list): return ipywidgets.SelectionSlider(options=_options(spec, value), value=value, **same)
     low, high, step = spec
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
@@ -358,7 +364,7 @@ def _options(known, value):
 
 def _choice(name, value):
     "A selector for a field of ANEW."
-    return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "9.5em"}, layout={"width": "18em"})
+    return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "9.5em"}, layout={"width": "18em", "max_width": "98%"})
 
 def _image(view):
     "A picture with a text in its place, as wide as the page allows."
@@ -369,7 +375,7 @@ def _alert(text):
     "A message that a screen reader announces; nothing for no text."
     return f'<div role="alert" style="max-width:44em;border-left:.3em solid #c60;padding:.2em .6em;line-height:1.4">⚠ {escape(text)}</div>' if text else ""
 
-# %% ../nbs/07a_cockpit.ipynb #382048dc
+# %% ../nbs/07a_cockpit.ipynb #bb4c03d4
 class Cockpit(ipywidgets.VBox):
     "The widgets of one run."
     def __init__(
@@ -387,8 +393,8 @@ class Cockpit(ipywidgets.VBox):
             pause=button("pause", "stop after the step under way", lambda: run.pause(wait=False)),
             step=button("step", "do a single step", lambda: run.start(1)),
             reset=button("reset", "begin anew, with every knob and selector as it stands", self.begin_anew),
-            back=button("knobs back", "put the six knobs back where this run began", lambda: run.turn(**{n: getattr(run.first, n) for n in LIVE})),
-            recipe=button("recipe's numbers", "put the six knobs to their defaults", lambda: run.turn(**{n: getattr(Config(), n) for n in LIVE})))
+            back=button("knobs back to the start", "put the six knobs back where this run began", lambda: run.turn(**{n: getattr(run.first, n) for n in LIVE})),
+            recipe=button("recipe's numbers (in brackets)", "put the six knobs to their defaults", lambda: run.turn(**{n: getattr(Config(), n) for n in LIVE})))
         self.knobs = {name: _knob(name, getattr(run.wanted, name)) for name in LIVE}
         self.choices = {name: _choice(name, getattr(run.wanted, name)) for name in ANEW}
         self.status, self.message, self.alarm, self.curves, self.marks, self.sentence, self.sound = (ipywidgets.HTML() for _ in range(7))
@@ -397,10 +403,12 @@ class Cockpit(ipywidgets.VBox):
         selectors = row(*self.choices.values(), display="none")
         names = iter(self.buttons.values())
         first, rest = [next(names) for _ in range(4)], list(names)
-        fixed = ipywidgets.HTML("".join(player(heard(mel, self.piece, run.state.cfg), sample_rate=run.state.cfg.sample_rate, label=label).data
-                                        for label, mel in (("source", self.piece.source), ("target", self.piece.target))))
-        super().__init__([row(*first), self.status, self.message, self.alarm, *self.knobs.values(), row(*rest, self.fold), selectors,
-                          self.curves, self.marks, self.sentence, row(self.sound, fixed)])
+        source, target = (ipywidgets.HTML(player(heard(mel, self.piece, run.state.cfg), sample_rate=run.state.cfg.sample_rate, label=label).data)
+                          for label, mel in (("source", self.piece.source), ("target", self.piece.target)))
+        controls = ipywidgets.VBox([row(*first), self.status, self.message, self.alarm, *self.knobs.values(), row(*rest), row(self.fold), selectors],
+                                   layout={"width": "38em", "max_width": "100%"})
+        seen = ipywidgets.VBox([self.curves, self.marks], layout={"max_width": "100%"})
+        super().__init__([row(controls, seen), self.sentence, row(source, self.sound, target)])
         self.fold.observe(lambda change: setattr(selectors.layout, "display", "flex" if change["new"] else "none"), "value")
         for name, knob in self.knobs.items(): knob.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
         self.throttles = dict(status=Throttle(self._say, least=0.5, share=0.02), curves=Throttle(self._draw, least=least, share=0.04), sentence=Throttle(self._speak, least=5 * least, share=0.02))

@@ -105,6 +105,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
     picture_says(page, f"after {step(page)} steps")
     picture_says(page, mark)
 
+    page.locator(f"audio[aria-label='converted, step {step(page)}']:visible").wait_for()
     heard = page.evaluate("""async n => { const a = [...document.querySelectorAll('.widget-html audio')].filter(a => a.offsetParent);
         const shown = a.map(x => x.getAttribute('aria-label')); for (const x of a) { x.volume = 0; await x.play(); }
         await new Promise((yes, no) => { setTimeout(() => no(new Error('nothing plays')), 10000);
@@ -117,7 +118,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
     fold.press("Enter")
     page.locator("select:visible").first.wait_for()
     for width, pixels in WIDTHS.items():
-        page.set_viewport_size(dict(width=pixels, height=900))
+        page.set_viewport_size(dict(width=pixels, height=2000))
         button(page, "begin anew").scroll_into_view_if_needed()
         shot(page, f"cockpit_{page.where}_{width}")
     page.set_viewport_size(dict(width=WIDTHS["wide"], height=900))
