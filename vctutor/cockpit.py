@@ -347,7 +347,7 @@ class Throttle:
         end = self.clock()
         self.next = end + max(self.least, (end - start) / self.share)
 
-# %% ../nbs/07a_cockpit.ipynb #277e124f
+# %% ../nbs/07a_cockpit.ipynb #a40e6744
 def _knob(name, value):
     "A slider for a field of LIVE, with room for `value`."
     spec, default = KNOBS[name], Config.__dataclass_fields__[name].default
@@ -360,11 +360,11 @@ def _knob(name, value):
 def _options(known, value):
     "Labelled options with `value` among them."
     values = sorted({*known, value}) if isinstance(value, (int, float)) else known if value in known else [*known, value]
-    return [(f"{v:g}" if isinstance(v, float) else str(v), v) for v in values]
+    return [(f"{v:g}" if isinstance(v, float) else str(v).strip("()"), v) for v in values]
 
 def _choice(name, value):
     "A selector for a field of ANEW."
-    return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "9.5em"}, layout={"width": "18em", "max_width": "98%"})
+    return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "10.3em"}, layout={"width": "18.5em", "max_width": "98%"})
 
 def _image(view):
     "A picture with a text in its place, as wide as the page allows."

@@ -118,6 +118,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
     fold.press("Enter")
     page.locator("select:visible").first.wait_for()
     for width, pixels in WIDTHS.items():
+        if (page.where, width) == ("lab", "phone"): continue           # JupyterLab itself has no room there
         page.set_viewport_size(dict(width=pixels, height=2000))
         button(page, "begin anew").scroll_into_view_if_needed()
         shot(page, f"cockpit_{page.where}_{width}")
