@@ -29,7 +29,7 @@ def page(request, chromium_browser, notebooks):
     address = request.getfixturevalue(where)
     opened = chromium_browser.new_page(viewport=dict(width=WIDTHS["wide"], height=900))
     opened.set_default_timeout(60_000)
-    opened.errors, opened.where = heard_errors(opened), where
+    opened.errors, opened.where, opened.address = heard_errors(opened), where, address
     if where == "lab": Lab(opened, address).open(PAGE).run_all()
     else:
         nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)]), notebooks / "cockpit_alone.ipynb")
@@ -112,6 +112,17 @@ def test_runs_is_paused_turned_and_goes_on(page):
             const look = () => a.every(x => x.currentTime > 0.1 && !x.error) ? yes() : requestAnimationFrame(look); look(); });
         return shown }""")
     assert {f"converted, step {step(page)}", "source", "target"} <= set(heard)
+
+    if page.where == "lab":                                        # loaded anew, while it runs
+        button(page, "train on").press("Enter")
+        enabled(page, "stop after")
+        Lab(page, page.address).js("await window.jupyterapp.commands.execute('docmanager:save');")
+        Lab(page, page.address).open(PAGE)
+        page.locator("button[title^='stop after']").first.wait_for(timeout=120_000)
+        until_step(page, paused + 10)
+        picture_says(page, mark)
+        enabled(page, "stop after").press("Enter")
+        enabled(page, "train on")
 
     fold = button(page, "show or hide")
     fold.focus()
