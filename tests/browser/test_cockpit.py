@@ -5,7 +5,7 @@ import nbformat
 import pytest
 from conftest import WIDTHS, Lab, browser, heard_errors, shot
 
-PAGE = "07a_cockpit.ipynb"
+PAGE = "cockpit_alone.ipynb"
 ALONE = """from vctutor.cockpit import Run, cockpit, gather
 from vctutor.config import preset
 from vctutor.data import default_pairs
@@ -14,7 +14,7 @@ cfg = preset("tiny", num_epochs=200)
 material = gather(default_pairs(), cfg, training=12, held=2)
 run = Run(new_state(cfg, material.stats), material)
 cockpit(run)"""
-CURVES = ".widget-html img[alt^='after '][alt*='D(real)']"  # the static picture above is no widget
+CURVES = ".widget-html img[alt^='after '][alt*='D(real)']"
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,15 @@ def chromium_browser():
 
 @pytest.fixture(params=["lab", "voila"])
 def page(request, chromium_browser, notebooks):
-    "The whole notebook, run, in JupyterLab, or the cockpit alone in Voila, with what went wrong in `page.errors`."
+    "A notebook with a cockpit, run, in JupyterLab or in Voila, with what went wrong in `page.errors`."
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)]), notebooks / PAGE)
     where = request.param
     address = request.getfixturevalue(where)
     opened = chromium_browser.new_page(viewport=dict(width=WIDTHS["wide"], height=900))
     opened.set_default_timeout(60_000)
     opened.errors, opened.where, opened.address = heard_errors(opened), where, address
     if where == "lab": Lab(opened, address).open(PAGE).run_all()
-    else:
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)]), notebooks / "cockpit_alone.ipynb")
-        opened.goto(f"{address}/voila/render/cockpit_alone.ipynb", timeout=240_000)
+    else: opened.goto(f"{address}/voila/render/{PAGE}", timeout=240_000)
     opened.locator("button[title^='train on']").first.wait_for(timeout=240_000)
     yield opened
     opened.close()
