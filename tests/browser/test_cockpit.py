@@ -25,7 +25,8 @@ def chromium_browser():
 @pytest.fixture(params=["lab", "voila"])
 def page(request, chromium_browser, notebooks):
     "A notebook with a cockpit, run, in JupyterLab or in Voila, with what went wrong in `page.errors`."
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)]), notebooks / PAGE)
+    kernel = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))  # or JupyterLab asks for one
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)], metadata=kernel), notebooks / PAGE)
     where = request.param
     address = request.getfixturevalue(where)
     opened = chromium_browser.new_page(viewport=dict(width=WIDTHS["wide"], height=900))
