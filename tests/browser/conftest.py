@@ -82,6 +82,15 @@ def lab(notebooks, tmp_path_factory):
     with served(command, f"http://127.0.0.1:{port}/api", tmp_path_factory.mktemp("lab"), cwd=notebooks): yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+def voila(notebooks, tmp_path_factory):
+    "The address of a Voila that shows the notebooks without their code: pages are at /voila/render/NAME.ipynb."
+    port = free_port()
+    command = [sys.executable, "-m", "voila", ".", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", "--strip_sources=True",
+               "--show_tracebacks=True", "--VoilaExecutor.timeout=240"]
+    with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("voila"), cwd=notebooks): yield f"http://127.0.0.1:{port}"
+
+
 @contextmanager
 def browser(*flags):
     "A Chromium with some more flags."
@@ -92,9 +101,10 @@ def browser(*flags):
 
 
 def heard_errors(page):
-    "A list that fills with what the page's console says is wrong."
+    "A list that fills with what the page's console says is wrong. What Voila asks of other hosts (MathJax, a font) may be out of reach and is no error."
     errors = []
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+    ours = lambda url: not url.startswith("http") or "//127.0.0.1" in url
+    page.on("console", lambda m: m.type == "error" and ours(m.location["url"]) and errors.append(f"{m.text} ({m.location['url']})"))
     page.on("pageerror", lambda e: errors.append(str(e)))
     return errors
 
