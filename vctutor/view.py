@@ -404,27 +404,35 @@ def pace(
     return found
 
 # %% ../nbs/90_view.ipynb #20cd07b4
-def _in_code(tree):
-    "(field, widget) for each slider that a cell makes."
-    turned = {f.name for f in fields(Config)}
+def _sliders(tree):
+    "(field, widget) for each slider that the code of one notebook makes."
+    turned, known = {f.name for f in fields(Config)}, {}
+
+    def named(node):  # fields named in a piece of code: keywords, strings, and what a name stood for
+        inside = list(ast.walk(node))
+        words = {word for n in inside if isinstance(n, ast.Constant) and isinstance(n.value, str) for word in n.value.split()}
+        return turned & words.union((n.arg for n in inside if isinstance(n, ast.keyword)), *(known.get(n.id, ()) for n in inside if isinstance(n, ast.Name)))
+
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "explore" and getattr(node.args[0], "id", "").startswith("view_"):
-            sliders = {word.arg for word in node.keywords}
-            linked = [name.value for word in node.keywords if word.arg == "linked" for name in ast.walk(word.value) if isinstance(name, ast.Constant)]
-            for name in sorted(turned & {*sliders, *linked}): yield name, node.args[0].id
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("LIVE", "ANEW"):
-            names = {name.value for name in ast.walk(node.value) if isinstance(name, ast.Constant) and isinstance(name.value, str)}
-            for name in sorted(turned & {word for text in names for word in text.split()}): yield name, f"cockpit, {node.targets[0].id}"
+            for word in node.keywords:
+                for name in sorted(named(word.value) if word.arg == "linked" else turned & {word.arg}): yield name, node.args[0].id
+        if isinstance(node, ast.Assign):
+            pairs = zip(node.targets[0].elts, node.value.elts) if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple) else [(node.targets[0], node.value)]
+            for target, value in pairs:
+                if isinstance(target, ast.Name) and target.id.isupper(): known[target.id] = named(value)
+    for group in ("LIVE", "ANEW"):
+        for name in sorted(known.get(group, ())): yield name, f"cockpit, {group}"
 
 def knobs(
     folder,   # where the notebooks are
 ) -> dict:    # field: list of (notebook, widget)
     "Where each field of `Config` is turned, read from the notebooks' code."
     found = {f.name: [] for f in fields(Config)}
-    for path in sorted(Path(folder).glob("[0-8]*.ipynb")) :
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            source = "".join(cell["source"])
-            if cell["cell_type"] != "code" or not any(word in source for word in ("explore(", "LIVE", "ANEW")): continue
-            for name, widget in _in_code(ast.parse(source)):
-                if (path.stem, widget) not in found[name]: found[name].append((path.stem, widget))
+    for path in sorted(Path(folder).glob("[0-8]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        tree = ast.parse("\n".join(source for source in code if "explore(" in source or "cockpit" in path.stem))
+        for name, widget in _sliders(tree):
+            if (path.stem, widget) not in found[name]: found[name].append((path.stem, widget))
     return found
