@@ -186,7 +186,7 @@ function render({ model, el }) {
   el.classList.add("vct-knob");
   el.innerHTML = `<div><label for="${id}"></label> <span id="${id}s"></span></div>
     <div><input type="range" id="${id}" min="0" step="1" list="${id}d" aria-describedby="${id}s"><datalist id="${id}d"></datalist>
-    <output for="${id}"></output><button type="button"></button></div>`;
+    <output for="${id}" aria-hidden="true"></output><button type="button"></button></div>`;
   const [label, words, slider, marks, shown, button] = ["label", "span", "input", "datalist", "output", "button"].map(tag => el.querySelector(tag));
   for (const tag of [slider, button]) tag.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab would take their keys
   label.textContent = name;
