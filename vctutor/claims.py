@@ -37,7 +37,7 @@ from torch.nn.utils import parametrize
 from .audio import bank_of, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, random_phase, spectrum
 from .config import Config
 from .conversion import load_converter, pretrained
-from .data import Batches, default_pairs, prepare_all, read_speech
+from .data import Batches, data_folder, default_pairs, prepare_all, read_speech
 from .discriminator import Discriminator
 from .evaluation import FIGURES
 from .generator import Generator
@@ -110,8 +110,7 @@ def judge(
 # %% ../nbs/09a_claims.ipynb #efae1008
 def read_log() -> pd.DataFrame:  # a row for each experiment that was run, by name
     "The results log, as `vctutor-experiment` writes it."
-    from vctutor.commands import results_folder
-    return pd.read_csv(results_folder() / "results.csv").set_index("name")
+    return pd.read_csv(data_folder("results") / "results.csv").set_index("name")
 
 @dataclass(frozen=True, eq=False)
 class Bench:

@@ -23,7 +23,7 @@ from .config import NORMS, PRESETS, Config
 from .data import Batches, Example, prepare_all, with_validation
 from .losses import labels
 from .stats import Stats, measure
-from .training import TRAINED, State, convert_mel, every, new_state, save_checkpoint, shape_distance, train, validation
+from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
 from .view import Picture, View, data_url, mel_figure, player
 
 # %% ../nbs/07a_cockpit.ipynb #192872ac
@@ -78,6 +78,7 @@ CHOICES = dict(  # field: options
     batch_size=[2, 4, 8, 16],
     crop_frames=[64, 128, 256],
     stretch=[0.0, 0.05, 0.1, 0.2, 0.5],
+    splice_frames=[0, 16, 32, 64],
     aligned=_SHARES,
     pitch_matched=_SHARES,
     disguised=_SHARES,
@@ -87,6 +88,7 @@ CHOICES = dict(  # field: options
     two_sided=[False, True],
     scheduler_factor=[0.1, 0.3, 0.5, 0.7, 0.9],
     scheduler_patience=[0, 1, 2, 5, 10, 15, 30],
+    cooldown=[0.0, 0.3, 0.6, 0.9],
     num_epochs=[5, 10, 25, 50, 100, 200, 400],
     seed=[0, 1, 2, 3, 4],
 )
@@ -212,7 +214,7 @@ class Run:
 
     def _work(self, until):
         validating = [every(self.batches.steps_per_epoch, validation(self.material.held))] if self.material.held else []
-        try: train(self.state, self.batches, steps=until, hooks=[*self.hooks, *validating, self._between])
+        try: train(self.state, self.batches, steps=until, hooks=[*self.hooks, *validating, self._between], warmth=cooling(self.end, self.state.cfg))
         except _Paused: pass
         except Exception as error: self.error = error
         finally:
