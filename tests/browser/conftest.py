@@ -42,7 +42,8 @@ def jupyter_env(folder):
         path.write_text(json.dumps(values))
     return dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(folder / "lab"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
                 JUPYTER_RUNTIME_DIR=str(folder / "runtime"), JUPYTER_CONFIG_DIR=str(folder / "config"), IPYTHONDIR=str(folder / "ipython"),
-                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
+                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore",
+                IN_TEST="1")  # the last cell of a page must not export the copy
 
 
 @contextmanager

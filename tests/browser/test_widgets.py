@@ -40,8 +40,8 @@ def opened(request, chromium):
         fronts[page] = front
         page.set_default_timeout(3 * MINUTE)
         errors = heard_errors(page)
-        if front == "lab": Lab(page, request.getfixturevalue("lab")).open(f"{name}.ipynb").run_all(300)
-        else: page.goto(f"{request.getfixturevalue('voila')}/voila/render/{name}.ipynb", timeout=5 * MINUTE, wait_until="domcontentloaded")
+        if front == "lab": Lab(page, request.getfixturevalue("lab")).open(f"{name}.ipynb").run_all(600)
+        else: page.goto(f"{request.getfixturevalue('voila')}/voila/render/{name}.ipynb", timeout=10 * MINUTE, wait_until="domcontentloaded")
         page.wait_for_function("n => document.querySelectorAll('.vct-explore .vct-panel img[src]').length >= n", arg=PAGES[name], timeout=3 * MINUTE)
         return page, errors
 
