@@ -8,7 +8,8 @@ __all__ = ['STATES', 'SHORTEST', 'LONGEST_TAKE', 'UNHEARD', 'LITTLE', 'QUIET_SPE
            'UPLOAD_JS', 'CONSENT', 'quiet_and_loud', 'Finding', 'check_length', 'check_silence', 'check_level',
            'top_touches', 'check_clipping', 'check_noise', 'check_recording', 'usable', 'findings_html', 'Microphone',
            'at_rate', 'read_upload', 'Upload', 'convert_slowly', 'download_link', 'comparison', 'save_new', 'sentences',
-           'checkpoints', 'vocoders_here', 'in_words', 'SoundChooser', 'ConverterPage', 'converter_page']
+           'find_checkpoints', 'vocoders_here', 'consent_html', 'in_words', 'SoundChooser', 'ConverterPage',
+           'converter_page']
 
 # %% ../nbs/08b_voice.ipynb #2ffdad6a
 import tempfile
@@ -155,7 +156,7 @@ def usable(
     "Whether nothing forbids to go on."
     return all(f.state != "unusable" for f in findings)
 
-# %% ../nbs/08b_voice.ipynb #1c211905
+# %% ../nbs/08b_voice.ipynb #18c067e1
 SIGNS = dict(ok="✓", warning="⚠", unusable="✗")
 
 def findings_html(
@@ -163,7 +164,7 @@ def findings_html(
 ) -> str:
     "The findings as a list, the bad ones with what to do."
     line = lambda f: f'<li>{SIGNS[f.state]} <b>{escape(f.name)}</b>: {escape(f.measured)}{f". <b>{escape(f.advice)}</b>" if f.advice else ""}</li>'
-    return f'<ul class="vct-findings" style="list-style:none;padding:0;margin:.3em 0">{"".join(map(line, findings))}</ul>'
+    return f'<ul class="vct-findings" style="list-style:none;padding:0;margin:.3em 0;line-height:1.4">{"".join(map(line, findings))}</ul>'
 
 # %% ../nbs/08b_voice.ipynb #9612c0be
 MICROPHONE_WORDS = dict(
@@ -295,7 +296,7 @@ function render({ model, el }) {
 export default { render };
 """
 
-# %% ../nbs/08b_voice.ipynb #8b89c3e5
+# %% ../nbs/08b_voice.ipynb #544b547c
 PAGE_CSS = """
 .vct-mic { display: flex; flex-wrap: wrap; align-items: center; gap: .6em; margin: .3em 0; }
 .vct-mic button { font-size: 1.1em; padding: .4em 1em; min-width: 8em; border: 2px solid #8a1c1c; border-radius: 6px; background: #fff; color: #8a1c1c; cursor: pointer; }
@@ -303,7 +304,7 @@ PAGE_CSS = """
 .vct-mic button:focus-visible { outline: 3px solid #1a73e8; outline-offset: 2px; }
 .vct-mic meter { width: 8em; height: 1.2em; }
 .vct-mic [role=status], .vct-upload [role=status] { flex-basis: 100%; }
-.vct-upload { margin: .3em 0; }
+.vct-upload { margin: .6em 0; line-height: 1.5; }
 .vct-upload label { display: block; }
 .vct-upload input { max-width: 100%; }
 """
@@ -436,7 +437,7 @@ def convert_slowly(
         report(done / len(wave))
     return torch.cat(parts)
 
-# %% ../nbs/08b_voice.ipynb #ea9cd4fc
+# %% ../nbs/08b_voice.ipynb #143d9b5a
 def download_link(
     wave,              # (samples,), within -1 to 1
     *,
@@ -445,7 +446,7 @@ def download_link(
 ) -> str:              # HTML
     "A link that saves a wave as a wav file."
     url = data_url(sound_bytes(wave, sample_rate=sample_rate), "audio/wav")
-    return f'<a class="vct-download" download="{escape(name)}" href="{url}">download {escape(name)}</a>'
+    return f'<a class="vct-download" style="color:#0b57d0;text-decoration:underline" download="{escape(name)}" href="{url}">download {escape(name)}</a>'
 
 def comparison(
     sounds: dict,           # label: (samples,), within -1 to 1; one or more
@@ -455,7 +456,7 @@ def comparison(
 ) -> HTML:
     "Sounds to compare: mels on one time axis, and a player for each."
     note = f"mel of {' and of '.join(sounds)}"
-    picture = View(mel_figure({label: log_mel(wave, cfg)[0] for label, wave in sounds.items()}, cfg)).png()
+    picture = View(mel_figure({label: log_mel(wave, cfg)[0] for label, wave in sounds.items()}, cfg, width=5.5)).png()
     shown = [f'<img alt="{escape(note)}" style="max-width:100%" src="{data_url(picture, "image/png")}">']
     shown += [f'<div style="display:flex;flex-wrap:wrap;gap:0 1em">{"".join(player(w.numpy(), sample_rate=cfg.sample_rate, label=label).data for label, w in sounds.items())}</div>']
     if download: shown.append(download_link(list(sounds.values())[-1].numpy(), sample_rate=cfg.sample_rate, name=download))
@@ -482,12 +483,12 @@ def save_new(
         raise
     return path
 
-# %% ../nbs/08b_voice.ipynb #ccf5d607
+# %% ../nbs/08b_voice.ipynb #c77afde8
 def sentences() -> dict[str, Path]:
     "The shipped sentences that training never heard: text and recording."
     return {p.text: p.source for p in default_pairs() if p.split == "test"}
 
-def checkpoints(
+def find_checkpoints(
     *folders,             # with runs in them, or runs; missing ones are passed over
 ) -> dict[str, Path]:     # name on the page: what `load_converter` takes
     "The shipped converter, and what is found in `folders`."
@@ -505,8 +506,12 @@ def vocoders_here() -> list[str]:
     except FileNotFoundError: return ["griffinlim"]
     return ["griffinlim", "hifigan"]
 
-# %% ../nbs/08b_voice.ipynb #08f1fe66
+# %% ../nbs/08b_voice.ipynb #f583c3bb
 CONSENT = "Record your own voice, or that of a person who has agreed to what you make of it and to who will hear it. Nothing leaves the machine that runs this page."
+
+def consent_html() -> str:
+    "What every page that records says first."
+    return f'<p style="line-height:1.4">{CONSENT}</p>'
 
 def in_words(
     error: Exception,
@@ -527,7 +532,7 @@ class SoundChooser(ipywidgets.VBox):
     ):
         self.cfg, self.longest, self.recording, self.name = cfg, longest, None, "recording"
         self.microphone, self.upload = Microphone(label="record your voice", longest=longest), Upload()
-        self.shipped = ipywidgets.Dropdown(options=[("choose…", None), *sentences().items()], description="or a sentence", **_WIDE)
+        self.shipped = ipywidgets.Dropdown(options=[("choose…", ""), *sentences().items()], description="or a sentence", **_WIDE)
         self.shown = ipywidgets.HTML()
         super().__init__([self.microphone, self.upload, self.shipped, self.shown])
         self.microphone.observe(lambda _: self._take(self.microphone.recorded, "recording"), "take")
@@ -547,7 +552,7 @@ class SoundChooser(ipywidgets.VBox):
         else: self.name, self.shown.value, self.recording = name, shown, recording if usable(findings) else None
         self.takes += 1
 
-_WIDE = dict(layout=dict(width="100%", max_width="44em"), style=dict(description_width="7em"))
+_WIDE = dict(layout=dict(width="auto", max_width="44em"), style=dict(description_width="7em"))
 
 def _alert(
     text: str,
@@ -555,7 +560,7 @@ def _alert(
     "A message that a screen reader reads out at once."
     return f'<div role="alert" class="vct-alert">⚠ {escape(text)}</div>'
 
-# %% ../nbs/08b_voice.ipynb #0659f613
+# %% ../nbs/08b_voice.ipynb #5a867327
 class ConverterPage(ipywidgets.VBox):
     "A sound, a converter, a button, and what came out. `converter_page` makes one."
     def __init__(
@@ -576,7 +581,7 @@ class ConverterPage(ipywidgets.VBox):
         self.save = ipywidgets.Button(description="save on this machine", layout=dict(width="14em"))
         self.keep = ipywidgets.VBox([self.name, self.save, self.saved], layout=dict(display="none"))
         heading = lambda text: ipywidgets.HTML(f"<h2>{text}</h2>")
-        super().__init__([ipywidgets.HTML(f"<p>{CONSENT}</p>"), heading("1. A sound"), self.chooser, heading("2. Convert"), self.checkpoint, self.vocoder,
+        super().__init__([ipywidgets.HTML(consent_html()), heading("1. A sound"), self.chooser, heading("2. Convert"), self.checkpoint, self.vocoder,
                           self.button, self.progress, heading("3. Compare"), self.shown, self.keep], layout=dict(width="100%", max_width="760px", overflow="hidden"))
         self.chooser.observe(self._ready, "takes")
         for choice in (self.checkpoint, self.vocoder): choice.observe(self._ready, "value")
@@ -617,12 +622,12 @@ def _bar(
     return f'<div role="status"><progress max="1" value="{share:.3f}" aria-label="progress"></progress> {escape(text)}</div>'
 
 def converter_page(
-    checkpoints: dict | None = None,  # name on the page: what `load_converter` takes; those of `checkpoints("runs", "demo")` when not given
+    checkpoints: dict | None = None,  # name on the page: what `load_converter` takes; those of `find_checkpoints("runs", "demo")` when not given
     vocoders: list | None = None,     # names; those that are installed when not given
     *,
     longest: float = LONGEST_TAKE,    # seconds, of a recording or a file
     folder="converted",               # where results are saved; None offers the download only
 ) -> ConverterPage:
     "A page that records or takes a file, converts it, and lets the reader compare and keep the result."
-    checkpoints = globals()["checkpoints"]("runs", "demo") if checkpoints is None else checkpoints
+    if checkpoints is None: checkpoints = find_checkpoints("runs", "demo")
     return ConverterPage(checkpoints, vocoders_here() if vocoders is None else vocoders, longest=longest, folder=folder)
