@@ -6,9 +6,10 @@
 __all__ = ['MAKER', 'START_CSS', 'MOST_MESSAGE', 'LOCAL', 'HOME', 'site', 'read_notebook', 'title_of', 'widget_cells', 'explorer',
            'prepared', 'start_page', 'app_config', 'app_class', 'serve', 'at_home']
 
-# %% ../nbs/93_app.ipynb #6c6035be
+# %% ../nbs/93_app.ipynb #b63a797d
 import ast
 import os
+import socket
 from html import escape
 from pathlib import Path
 
@@ -164,7 +165,7 @@ def _hook(handler, notebook, cwd):
     "What Voila calls before it runs a notebook."
     return prepared(notebook, lesson="/app/" not in handler.request.path)
 
-# %% ../nbs/93_app.ipynb #5343ad6b
+# %% ../nbs/93_app.ipynb #c46f56fa
 def app_class():  # subclass of Voila
     "Voila with our start page and our template."
     from tornado.web import RequestHandler
@@ -198,6 +199,8 @@ def serve(
     log = logging.getLogger("vctutor")
     folder = site() if folder is None else Path(folder)
     config = app_config(folder, port=port, ip=ip, browser=browser)
+    try: socket.create_server((ip, port), family=socket.AF_INET6 if ":" in ip else socket.AF_INET).close()
+    except OSError as error: raise OSError(f"can't listen at {ip}, port {port} ({error.strerror or error}): name another port or address") from None
     os.environ.setdefault(HOME, os.getcwd())
     app = app_class().instance(config=config)
     app.initialize([])

@@ -373,7 +373,7 @@ def read_upload(
         except (ValueError, OSError) as error: message = str(error).replace(str(path), name)
     raise ValueError(message)
 
-# %% ../nbs/08b_voice.ipynb #e2c3decb
+# %% ../nbs/08b_voice.ipynb #57c342d9
 UPLOAD_JS = """
 function render({ model, el }) {
   el.classList.add("vct-upload");
@@ -383,6 +383,7 @@ function render({ model, el }) {
   label.firstChild.textContent = model.get("label");
   input.accept = model.get("endings").join(",");
   const say = text => { model.set("status", text); model.save_changes(); };
+  input.onclick = () => { input.value = ""; };  // the same file may be chosen again
   input.onchange = async () => {
     const file = input.files[0], most = model.get("most");
     if (!file) return;
@@ -506,7 +507,7 @@ def vocoders_here() -> list[str]:
     except FileNotFoundError: return ["griffinlim"]
     return ["griffinlim", "hifigan"]
 
-# %% ../nbs/08b_voice.ipynb #f583c3bb
+# %% ../nbs/08b_voice.ipynb #9f270055
 CONSENT = "Record your own voice, or that of a person who has agreed to what you make of it and to who will hear it. Nothing leaves the machine that runs this page."
 
 def consent_html() -> str:
@@ -519,6 +520,14 @@ def in_words(
     "An error for a reader: ours say what to do; the type's name is added to others."
     text = " ".join(str(error).split())
     return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
+
+def _alert(
+    text: str,
+) -> str:  # HTML
+    "A message that a screen reader reads out at once."
+    return f'<div role="alert" class="vct-alert">⚠ {escape(text)}</div>'
+
+_WIDE = dict(layout=dict(width="auto", max_width="44em"), style=dict(description_width="7em"))
 
 class SoundChooser(ipywidgets.VBox):
     "Record, upload, or take a shipped sentence: observe `takes`; the result is `recording`, None while there is none."
@@ -538,6 +547,7 @@ class SoundChooser(ipywidgets.VBox):
         self.microphone.observe(lambda _: self._take(self.microphone.recorded, "recording"), "take")
         self.upload.observe(lambda _: self._take(lambda: self.upload.received(longest=longest), Path(self.upload.name).stem), "take")
         self.shipped.observe(lambda change: change.new and self._take(self._sentence, change.new.stem), "value")
+        for other in (self.microphone, self.upload): other.observe(lambda _: setattr(self.shipped, "value", ""), "take")
 
     def _sentence(self): return load(self.shipped.value, sample_rate=soundfile.info(self.shipped.value).samplerate)
 
@@ -552,15 +562,14 @@ class SoundChooser(ipywidgets.VBox):
         else: self.name, self.shown.value, self.recording = name, shown, recording if usable(findings) else None
         self.takes += 1
 
-_WIDE = dict(layout=dict(width="auto", max_width="44em"), style=dict(description_width="7em"))
+# %% ../nbs/08b_voice.ipynb #84aed1cf
+def _bar(
+    share: float,  # 0 to 1
+    text: str,     # what is going on
+) -> str:          # HTML
+    "A progress bar with words."
+    return f'<div role="status"><progress max="1" value="{share:.3f}" aria-label="progress"></progress> {escape(text)}</div>'
 
-def _alert(
-    text: str,
-) -> str:  # HTML
-    "A message that a screen reader reads out at once."
-    return f'<div role="alert" class="vct-alert">⚠ {escape(text)}</div>'
-
-# %% ../nbs/08b_voice.ipynb #5a867327
 class ConverterPage(ipywidgets.VBox):
     "A sound, a converter, a button, and what came out. `converter_page` makes one."
     def __init__(
@@ -583,14 +592,18 @@ class ConverterPage(ipywidgets.VBox):
         heading = lambda text: ipywidgets.HTML(f"<h2>{text}</h2>")
         super().__init__([ipywidgets.HTML(consent_html()), heading("1. A sound"), self.chooser, heading("2. Convert"), self.checkpoint, self.vocoder,
                           self.button, self.progress, heading("3. Compare"), self.shown, self.keep], layout=dict(width="100%", max_width="760px", overflow="hidden"))
-        self.chooser.observe(self._ready, "takes")
-        for choice in (self.checkpoint, self.vocoder): choice.observe(self._ready, "value")
+        self.chooser.observe(self._changed, "takes")
+        for choice in (self.checkpoint, self.vocoder): choice.observe(self._changed, "value")
         self.button.on_click(self._convert)
         self.save.on_click(self._save)
 
     def _job(self): return self.chooser.takes, self.checkpoint.value, self.vocoder.value
 
-    def _ready(self, _=None): self.button.disabled = self.chooser.recording is None or self._job() == self.converted
+    def _changed(self, _):
+        self.progress.value = ""  # what it says is about another sound or converter
+        self._ready()
+
+    def _ready(self): self.button.disabled = self.chooser.recording is None or self._job() == self.converted
 
     def _convert(self, _):
         if self.chooser.recording is None or self._job() == self.converted: return
@@ -613,13 +626,6 @@ class ConverterPage(ipywidgets.VBox):
     def _save(self, _):
         try: self.saved.value = f'<div role="status">saved as {escape(str(save_new(self.folder, self.name.value, self.result, sample_rate=self.cfg.sample_rate)))}</div>'
         except Exception as error: self.saved.value = _alert(in_words(error))
-
-def _bar(
-    share: float,  # 0 to 1
-    text: str,     # what is going on
-) -> str:          # HTML
-    "A progress bar with words."
-    return f'<div role="status"><progress max="1" value="{share:.3f}" aria-label="progress"></progress> {escape(text)}</div>'
 
 def converter_page(
     checkpoints: dict | None = None,  # name on the page: what `load_converter` takes; those of `find_checkpoints("runs", "demo")` when not given
