@@ -6,10 +6,12 @@
 __all__ = ['MAKER', 'START_CSS', 'MOST_MESSAGE', 'LOCAL', 'HOME', 'site', 'read_notebook', 'title_of', 'widget_cells', 'explorer',
            'prepared', 'start_page', 'app_config', 'app_class', 'serve', 'at_home']
 
-# %% ../nbs/93_app.ipynb #b63a797d
+# %% ../nbs/93_app.ipynb #42b49ecc
 import ast
+import json
 import os
 import socket
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import nbformat
 
 import vctutor
 
-# %% ../nbs/93_app.ipynb #9256c175
+# %% ../nbs/93_app.ipynb #bfbdcc3e
 def site() -> Path:
     "The folder of the notebooks."
     folder = Path(vctutor.__file__).resolve().parent.parent / "nbs"
@@ -27,8 +29,10 @@ def site() -> Path:
 def read_notebook(
     path,  # of a notebook
 ):         # notebook of nbformat 4
-    "A notebook as nbformat has it."
-    return nbformat.read(path, as_version=4)
+    "A notebook as nbformat has it, read without the check of every cell, which takes most of the time."
+    notebook = nbformat.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    for cell in notebook.cells: cell.source = "".join(cell.source)  # lines in the file
+    return notebook
 
 # %% ../nbs/93_app.ipynb #4361b405
 def title_of(
@@ -115,23 +119,33 @@ def prepared(
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell('<nav><a href="/">← all pages</a></nav>'))
     return notebook
 
-# %% ../nbs/93_app.ipynb #00103a5e
+# %% ../nbs/93_app.ipynb #407ee3fb
 START_CSS = """body{font:17px/1.5 system-ui,sans-serif;max-width:800px;margin:0 auto;padding:1em 16px 4em;color:#1b1b1b;background:#fff}
 a{color:#0b57d0}a:focus-visible{outline:3px solid #1a73e8;outline-offset:2px}h1{line-height:1.2}h2{margin-top:1.6em}
 ul{list-style:none;padding:0}li{margin:.6em 0}li a{font-weight:600}.big a{display:block;padding:.7em 1em;border:2px solid #0b57d0;border-radius:8px;text-decoration:none}
 .big span{display:block;font-weight:400;color:#1b1b1b}"""
 
+@lru_cache(maxsize=256)
+def _listed(
+    path: Path,    # of a notebook
+    changed: int,  # when it was written, ns: a notebook that changes is read again
+) -> tuple[str, str, bool]:  # title, line, and whether it has sliders
+    "What the start page needs to know of a notebook."
+    notebook = read_notebook(path)
+    return *title_of(notebook), bool(widget_cells(notebook))
+
 def start_page(
     folder,   # of the notebooks, with the pages in its subfolder app
 ) -> str:     # HTML
     "The list of everything that is served."
+    folder = Path(folder)
+    listed = lambda path: _listed(path, path.stat().st_mtime_ns)
     def entry(path):
-        title, line = title_of(read_notebook(path))
+        title, line, _ = listed(path)
         link, line = f'<a href="/voila/render/{path.relative_to(folder).as_posix()}">{escape(title or path.stem)}', f"<span>{escape(line)}</span>"
         return f"<li>{link}{line}</a></li>" if path.parent.name == "app" else f"<li>{link}</a> {line}</li>"
-    folder = Path(folder)
     pages = "".join(map(entry, sorted((folder / "app").glob("*.ipynb"))))
-    lessons = "".join(entry(p) for p in sorted(folder.glob("[0-9]*.ipynb")) if widget_cells(read_notebook(p)))
+    lessons = "".join(entry(p) for p in sorted(folder.glob("[0-9]*.ipynb")) if listed(p)[2])
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>vctutor</title>
 <link rel="icon" href="data:;base64,="><style>{START_CSS}</style></head><body><main><h1>vctutor: voice conversion to try</h1>
 <p>Everything here runs on the machine that serves this page. Convert your own voice, or one you have permission for.</p>
@@ -165,7 +179,7 @@ def _hook(handler, notebook, cwd):
     "What Voila calls before it runs a notebook."
     return prepared(notebook, lesson="/app/" not in handler.request.path)
 
-# %% ../nbs/93_app.ipynb #c46f56fa
+# %% ../nbs/93_app.ipynb #a1f4bb2f
 def app_class():  # subclass of Voila
     "Voila with our start page and our template."
     from tornado.web import RequestHandler
@@ -206,6 +220,7 @@ def serve(
     app.initialize([])
     app.log.setLevel(logging.ERROR)
     if ip not in LOCAL: log.warning(f"listening at {ip}: whoever can reach this machine can use the pages, and save on its disk; microphones need https")
+    start_page(folder)  # read before anybody waits for it
     log.warning(f"vctutor at http://{'127.0.0.1' if ip in ('0.0.0.0', '::') else ip}:{port}/ (stop with Ctrl-C)")
     app.start()
 
