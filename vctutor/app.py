@@ -6,8 +6,9 @@
 __all__ = ['MAKER', 'START_CSS', 'MOST_MESSAGE', 'LOCAL', 'HOME', 'site', 'read_notebook', 'title_of', 'widget_cells', 'explorer',
            'prepared', 'start_page', 'app_config', 'app_class', 'serve', 'at_home']
 
-# %% ../nbs/93_app.ipynb #42b49ecc
+# %% ../nbs/93_app.ipynb #ca370bd1
 import ast
+import copy
 import json
 import os
 import socket
@@ -15,11 +16,9 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 
-import nbformat
-
 import vctutor
 
-# %% ../nbs/93_app.ipynb #bfbdcc3e
+# %% ../nbs/93_app.ipynb #f47f0bc5
 def site() -> Path:
     "The folder of the notebooks."
     folder = Path(vctutor.__file__).resolve().parent.parent / "nbs"
@@ -30,6 +29,7 @@ def read_notebook(
     path,  # of a notebook
 ):         # notebook of nbformat 4
     "A notebook as nbformat has it, read without the check of every cell, which takes most of the time."
+    import nbformat
     notebook = nbformat.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
     for cell in notebook.cells: cell.source = "".join(cell.source)  # lines in the file
     return notebook
@@ -82,12 +82,12 @@ def widget_cells(
         if _called(last).startswith(MAKER) or isinstance(last, ast.Name) and last.id in made: found.append(number)
     return found
 
-# %% ../nbs/93_app.ipynb #2ce5f186
+# %% ../nbs/93_app.ipynb #221cac2a
 def explorer(
     notebook,  # of nbformat 4; left as it is
 ):             # notebook whose hidden cells carry `hidden` in their metadata
     "A lesson cut down to its title, its widgets and the text that leads to them; as it is where there are none."
-    notebook, numbers = nbformat.from_dict(notebook), widget_cells(notebook)
+    notebook, numbers = copy.deepcopy(notebook), widget_cells(notebook)
     if not numbers: return notebook
     cells = notebook.cells[:numbers[-1] + 1]
     heading = lambda cell: cell.cell_type == "markdown" and cell.source.startswith("## ")
@@ -107,14 +107,15 @@ def explorer(
     notebook.cells = cells
     return notebook
 
-# %% ../nbs/93_app.ipynb #f7f323fe
+# %% ../nbs/93_app.ipynb #3a2e9f19
 def prepared(
     notebook,     # of nbformat 4
     *,
     lesson: bool, # whether it is a numbered notebook
 ):                # notebook for Voila
     "A notebook as the site shows it."
-    notebook = explorer(notebook) if lesson else nbformat.from_dict(notebook)
+    import nbformat
+    notebook = explorer(notebook) if lesson else copy.deepcopy(notebook)
     notebook.metadata["title"] = f"{title_of(notebook)[0]} · vctutor"
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell('<nav><a href="/">← all pages</a></nav>'))
     return notebook
@@ -179,12 +180,14 @@ def _hook(handler, notebook, cwd):
     "What Voila calls before it runs a notebook."
     return prepared(notebook, lesson="/app/" not in handler.request.path)
 
-# %% ../nbs/93_app.ipynb #a1f4bb2f
+# %% ../nbs/93_app.ipynb #f1d176fb
 def app_class():  # subclass of Voila
     "Voila with our start page and our template."
-    from tornado.web import RequestHandler
-    from voila.app import Voila
-    from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+    try:
+        from tornado.web import RequestHandler
+        from voila.app import Voila
+        from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+    except ModuleNotFoundError as error: raise ValueError(f"{error.name} is not installed: pip install 'vctutor[dev]'") from None
 
     class Start(RequestHandler):
         def get(self): self.finish(start_page(self.application.settings["voila"].root_dir))
@@ -211,12 +214,12 @@ def serve(
     "Serve the pages until interrupted."
     import logging
     log = logging.getLogger("vctutor")
-    folder = site() if folder is None else Path(folder)
+    folder, made = site() if folder is None else Path(folder), app_class()
     config = app_config(folder, port=port, ip=ip, browser=browser)
     try: socket.create_server((ip, port), family=socket.AF_INET6 if ":" in ip else socket.AF_INET).close()
     except OSError as error: raise OSError(f"can't listen at {ip}, port {port} ({error.strerror or error}): name another port or address") from None
     os.environ.setdefault(HOME, os.getcwd())
-    app = app_class().instance(config=config)
+    app = made.instance(config=config)
     app.initialize([])
     app.log.setLevel(logging.ERROR)
     if ip not in LOCAL: log.warning(f"listening at {ip}: whoever can reach this machine can use the pages, and save on its disk; microphones need https")
