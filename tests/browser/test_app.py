@@ -1,0 +1,214 @@
+"The pages that `vctutor-app` serves: wide and narrow, by keyboard, with a fake microphone."
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+from conftest import WIDTHS, free_port, served, shot
+from test_voice import denied, known_voice, likeness, opened, plays, record, sound_of, talking
+
+from vctutor.data import default_pairs, find_pairs
+
+PAGES = ["app/converter", "app/recording", "90_view"]
+READY = ".vct-mic button, .widget-button, .noUi-handle"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    "The address of the served pages, and the folder they were started in."
+    home, port = tmp_path_factory.mktemp("home"), free_port()
+    command = [sys.executable, "-c", f"from vctutor.app import serve; serve(port={port}, browser=False)"]
+    with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("app"), cwd=home): yield f"http://127.0.0.1:{port}", home
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    with talking(tmp_path_factory.mktemp("microphone")) as started: yield started
+
+
+def asked_outside(page):
+    "A list that fills with what the page asks of other servers."
+    outside = []
+    page.on("request", lambda r: r.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")) or outside.append(r.url))
+    return outside
+
+
+def nameless(page):
+    "Controls that a screen reader could not name."
+    return page.evaluate("""() => [...document.querySelectorAll('button, input, select, meter, progress, audio, img')].filter(e => e.offsetParent !== null &&
+        !(e.getAttribute('aria-label') || e.getAttribute('alt') || e.innerText?.trim() && e.tagName == 'BUTTON' || e.title || [...(e.labels || [])].some(l => l.innerText.trim()))).map(e => e.outerHTML.slice(0, 200))""")
+
+
+@pytest.fixture(scope="module")
+def refused(app, chromium):
+    "A converter page on which the browser is made to fail."
+    page = opened(chromium)
+    page.goto(f"{app[0]}/voila/render/app/converter.ipynb")
+    page.wait_for_selector(READY)
+    return page
+
+
+def press_and_read(page, said):
+    page.locator(".vct-mic button").click()
+    page.wait_for_function("said => document.querySelector('.vct-mic [role=status]').textContent.startsWith(said)", arg=said)
+    assert "record" in page.locator(".vct-mic button").inner_text()
+
+
+def test_the_start_page_links_to_pages_that_exist(app, chromium):
+    page = opened(chromium)
+    outside = asked_outside(page)
+    page.goto(app[0])
+    shot(page, "app_start")
+    links = page.locator("a").evaluate_all("all => all.map(a => a.getAttribute('href'))")
+    assert "/voila/render/app/converter.ipynb" in links and "/voila/render/02_stats.ipynb" in links
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "A"
+    assert page.errors == [] and outside == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_shows_no_code_and_names_its_controls(app, chromium, name, width):
+    page = opened(chromium, width=width)
+    outside = asked_outside(page)
+    page.goto(f"{app[0]}/voila/render/{name}.ipynb")
+    page.wait_for_selector(READY)
+    page.wait_for_load_state("networkidle")
+    shot(page, f"app_{name.replace('/', '_')}_{width}")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert "import " not in page.inner_text("body") and page.locator(".jp-CodeMirrorEditor, .cm-editor, .highlight").count() == 0
+    assert page.errors == [] and outside == []
+    if name.startswith("app/"): assert nameless(page) == []
+    page.context.close()
+
+
+def test_from_opening_to_a_converted_recording(app, chromium):
+    page, start = opened(chromium), time.time()
+    page.goto(app[0])
+    page.get_by_role("link", name="Convert a voice").press("Enter")
+    page.wait_for_selector(READY)
+    there = time.time() - start
+    record(page, "body", 2.2)
+    page.wait_for_selector("audio[aria-label='recording']")
+    wave, rate = sound_of(page, "body", "recording")
+    assert known_voice(wave, rate) > 0.8
+    convert = page.get_by_role("button", name="convert")
+    page.wait_for_function("() => !document.querySelector('button.mod-primary').disabled")
+    convert.dblclick()  # pressed twice, converted once
+    page.wait_for_selector(".vct-download")
+    print(f"\nfrom opening the app: page after {there:.1f} s, recorded and converted after {time.time() - start:.1f} s (2.2 s of them speaking)")
+    source, converted = (sound_of(page, "body", label)[0] for label in ("source", "converted"))
+    assert len(source) == len(converted) and likeness(converted, source) < 0.5
+    plays(page, "body", "converted")
+    page.get_by_role("button", name="save on this machine").click()
+    page.wait_for_function("() => document.body.innerText.includes('saved as converted/recording-converted.wav')")
+    assert len(soundfile.read(app[1] / "converted" / "recording-converted.wav")[0]) == len(converted)
+    page.get_by_role("button", name="save on this machine").click()
+    page.wait_for_function("() => document.body.innerText.includes('exists already')")
+    shot(page, "app_converted_wide")
+    assert convert.is_disabled() and nameless(page) == [] and page.errors == []
+    page.context.close()
+
+
+def test_a_converted_sentence_fits_a_phone(app, chromium):
+    page = opened(chromium, width="phone")
+    page.goto(f"{app[0]}/voila/render/app/converter.ipynb")
+    page.wait_for_selector(READY)
+    page.get_by_label("or a sentence").select_option("Will we ever forget it.")
+    page.wait_for_selector("audio[aria-label='arctic_a0005']")
+    page.get_by_role("button", name="convert").press("Space")
+    page.wait_for_selector(".vct-download")
+    shot(page, "app_converted_phone")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.context.close()
+
+
+def test_the_microphone_is_denied_and_a_file_is_broken(app, chromium):
+    page = opened(chromium, allowed=False)
+    page.goto(f"{app[0]}/voila/render/app/converter.ipynb")
+    page.wait_for_selector(READY)
+    denied(page)
+    page.locator(".vct-upload input").set_input_files(dict(name="cat.wav", mimeType="audio/wav", buffer=b"GIF89a" * 99))
+    page.wait_for_function("() => (document.querySelector('[role=alert]') || {}).textContent?.includes(\"cat.wav can't be read as sound\")")
+    shot(page, "app_denied")
+    assert page.errors == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("case, said", {
+    "NotFoundError": "No microphone was found.", "NotReadableError": "The microphone is taken by another program.", "AbortError": "No recording could be made (AbortError:"}.items())
+def test_every_failure_has_its_words(refused, case, said):
+    refused.evaluate("name => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('made up', name)); }", case)
+    press_and_read(refused, said)
+
+
+def test_a_page_without_microphones_says_so(refused):
+    refused.evaluate("() => Object.defineProperty(navigator, 'mediaDevices', { value: undefined, configurable: true })")
+    press_and_read(refused, "No microphone here: browsers give it only to pages from localhost or over https.")
+    refused.evaluate("() => { delete navigator.mediaDevices; }")
+
+
+def test_a_microphone_that_is_pulled_out_leaves_what_was_said(refused):
+    refused.evaluate("""() => { const real = MediaDevices.prototype.getUserMedia.bind(navigator.mediaDevices);
+                                navigator.mediaDevices.getUserMedia = async wish => window.stream = await real(wish); }""")
+    refused.locator(".vct-mic button").click()
+    refused.wait_for_function("() => parseFloat(document.querySelector('.vct-mic span').textContent) >= 1")
+    refused.evaluate("() => window.stream.getTracks()[0].onended()")
+    refused.wait_for_function("() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The microphone stopped by itself')")
+    refused.wait_for_selector("audio[aria-label='recording']")
+    assert refused.evaluate("() => window.stream.getTracks().every(t => t.readyState == 'ended')") and refused.errors == []
+
+
+def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium):
+    page, pairs = opened(chromium, width="phone"), default_pairs()
+
+    def begin():
+        page.goto(f"{app[0]}/voila/render/app/recording.ipynb")
+        page.get_by_label("speaker").fill("tester")
+        page.get_by_label("speaker").press("Tab")
+        page.keyboard.press("Enter")  # start or continue
+        page.wait_for_selector(".vct-mic button")
+
+    def stands_at(n): page.wait_for_function("text => [...document.querySelectorAll('[role=status]')].some(e => e.textContent == text)", arg=pairs[n].text)
+
+    begin()
+    for n in range(2):
+        stands_at(n)
+        record(page, "body", 2.0)
+        page.wait_for_selector("img[alt='mel of the take']")
+        if n == 0:
+            shot(page, "app_take_phone")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") and nameless(page) == []
+            page.get_by_role("button", name="repeat").press("Enter")
+            page.wait_for_selector("img[alt='mel of the take']", state="detached")
+            page.wait_for_function("() => document.activeElement.closest('.vct-mic')")  # the keyboard is at the record button
+            record(page, "body", 2.0)
+            page.wait_for_selector("img[alt='mel of the take']")
+        page.get_by_role("button", name="keep").press("Enter")
+        page.wait_for_function("n => document.body.innerText.includes(`${n} of 100 sentences recorded`)", arg=n + 1)
+    stands_at(2)
+    begin()
+    stands_at(2)
+    assert "2 of 100 sentences recorded" in page.inner_text("body")
+    shot(page, "app_recording_phone")
+    folder = app[1] / "recordings" / "tester"
+    kept = find_pairs(folder, pairs[0].target.parent)
+    assert [(p.name, p.text, p.split) for p in kept] == [(p.name, p.text, p.split) for p in pairs[:2]]
+    wave, rate = soundfile.read(kept[1].source, dtype="float32")
+    assert known_voice(wave, rate) > 0.8 and not list(Path(folder).glob(".*.part"))
+    assert page.errors == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_explorer_moves_by_keyboard(app, chromium, width):
+    page = opened(chromium, width=width)
+    page.goto(f"{app[0]}/voila/render/90_view.ipynb")
+    handle, image = page.locator(".noUi-handle").first, "img.widget-image"
+    page.wait_for_selector(image)
+    before = page.locator(image).first.get_attribute("src")
+    handle.focus()
+    handle.press("ArrowRight")
+    page.wait_for_function("([image, before]) => { const i = document.querySelector(image); return i.complete && i.naturalWidth > 0 && i.getAttribute('src') !== before; }", arg=[image, before])
+    page.context.close()
