@@ -6,7 +6,7 @@
 __all__ = ['COMMANDS', 'ENROLLED', 'STYLE', 'command', 'main', 'run_folder', 'settings', 'run_config', 'read_examples',
            'best_device', 'fingerprint', 'folder_of', 'learn', 'train', 'convert', 'export', 'corpus',
            'scored_and_enrolled', 'rungs', 'corpus_of', 'evaluate', 'experiment_pairs', 'with_row', 'experiment',
-           'compare', 'write_report', 'demo']
+           'compare', 'write_report', 'demo', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -522,3 +522,14 @@ def demo(
     table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))
     print(f"open {report.resolve()}")
+
+# %% ../nbs/92_commands.ipynb #65c49e8d
+@command
+def app(
+    port: int = 8866,        # where to listen
+    ip: str = "127.0.0.1",   # address to listen at; the default is this machine only
+    quiet: bool = False,     # open no browser
+):
+    "Serve the converter, the recorder, the cockpit and the sliders as web pages, until Ctrl-C."
+    from vctutor.app import serve
+    serve(port, ip, browser=not quiet)
