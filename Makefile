@@ -25,6 +25,7 @@ test-browser: .venv/browser  ## move every widget in a real browser
 
 pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
 	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 3000 --resume
+	rm -f runs/am_michael-af_heart.safetensors
 	$(BIN)/vctutor-export runs/pretrained runs/am_michael-af_heart.safetensors
 
 notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
@@ -44,5 +45,5 @@ notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
 
 .venv/browser: .venv/eval
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,eval,browser]'
-	command -v chromium || command -v chromium-browser || (apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core)
+	command -v chromium || command -v chromium-browser || command -v google-chrome || (apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core)
 	touch $@
