@@ -3,6 +3,7 @@ import base64
 import io
 from contextlib import contextmanager
 
+import nbformat
 import numpy as np
 import pytest
 import soundfile
@@ -179,8 +180,12 @@ def test_no_error_in_the_console(lab_page):
     assert lab_page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
 
 
-def test_a_microphone_that_is_denied_says_so(lab, chromium):
+def test_a_microphone_that_is_denied_says_so(lab, notebooks, chromium):
+    cell = nbformat.v4.new_code_cell("from vctutor.voice import converter_page\nconverter_page()")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=dict(name="python3", display_name="Python 3"))), notebooks / "only_the_page.ipynb")
     page = opened(chromium, allowed=False)
-    Lab(page, lab).open("08b_voice.ipynb").run_all()
+    Lab(page, lab).open("only_the_page.ipynb").run_all()
+    page.wait_for_selector(".vct-mic button")
     denied(page)
     shot(page, "lab_denied")
+    assert page.errors == []
