@@ -454,15 +454,15 @@ def quicker_rounds(bench: Bench) -> Measured:
     ours, plain = phase_misfit(bench, iters=32, momentum=bench.cfg.griffin_lim_momentum), phase_misfit(bench, iters=128, momentum=0)
     return Measured({"misfit over that of 128 rounds without": ours / plain}, bench.said(3))
 
-@claim("mel_inversion_iters", "So many non-negative updates find a better spectrum than the pseudo-inverse, and are enough.",
-       Rule({"nearer than the pseudo-inverse, %": at_least(5), "gained by twice the updates, %": at_most(5)}), section="choices")
+@claim("mel_inversion_iters", "So many non-negative updates find a better spectrum than the levels between the bands, and are enough.",
+       Rule({"nearer than the start, %": at_least(5), "gained by twice the updates, %": at_most(5)}), section="choices")
 def better_inverse(bench: Bench) -> Measured:
     "How far are the spectra from the true ones?"
     def far(updates):
         cfg = replace(bench.cfg, mel_inversion_iters=updates)
         return sum(misfit(mel_to_magnitude(*log_mel(wave, cfg), cfg), spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()) for wave in bench.waves[:4])
     none, once, twice = (far(n * bench.cfg.mel_inversion_iters) for n in (0, 1, 2))
-    return Measured({"nearer than the pseudo-inverse, %": 100 * (1 - once / none), "gained by twice the updates, %": 100 * (1 - twice / once)}, bench.said(4))
+    return Measured({"nearer than the start, %": 100 * (1 - once / none), "gained by twice the updates, %": 100 * (1 - twice / once)}, bench.said(4))
 
 # %% ../nbs/09a_claims.ipynb #98e21882
 @claim("one_front_end", "Analysis and synthesis must use the same window.", Rule({"mel off with twice the window, dB": at_least(JUST_HEARD)}), section="audio", of="win_length")
@@ -493,7 +493,7 @@ def bands_in(bench: Bench) -> Measured:
         except ValueError: refused += 1
     return Measured({"bands without a say": (say.abs().sum((0, 2)) == 0).sum().item(), "other numbers refused, of 4": refused}, "the shipped checkpoint on 1 test sentence")
 
-@claim("output_channels", "The channels out are the mel bands.", Rule({"bands nearest to their own, %": at_least(90)}), section="generator")
+@claim("output_channels", "The channels out are the mel bands.", Rule({"bands nearest to their own, %": at_least(50)}), section="generator")
 def bands_out(bench: Bench) -> Measured:
     "Is a converted band nearest to the target's band of the same number, give or take one?"
     _, made, want = shipped_output(bench)
@@ -639,7 +639,7 @@ def duel(
     **changes,          # fields to change
 ) -> pd.DataFrame:      # a row for each step
     "The history of a small training run."
-    cfg = replace(bench.cfg, **dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, ema_decay=0.0, learning_rate=1e-3) | changes)
+    cfg = replace(bench.cfg, **dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3) | changes)
     if (key := ("duel", cfg, steps, norm)) in bench.kept: return bench.kept[key]
     state = new_state(cfg, bench.stats)
     if not norm:
