@@ -11,7 +11,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = int(os.environ.get("NOTEBOOK_LIMIT", 180))  # seconds on a busy machine; alone, a notebook takes less than 60
+LIMIT = int(os.environ.get("NOTEBOOK_LIMIT", 360))  # seconds on a busy machine; alone, a notebook takes about 60 or less
 BIN = Path(sys.executable).parent
 CHECKS = []
 
