@@ -117,7 +117,8 @@ def prepared(
     import nbformat
     notebook = explorer(notebook) if lesson else copy.deepcopy(notebook)
     notebook.metadata["title"] = f"{title_of(notebook)[0]} · vctutor"
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell('<nav><a href="/">← all pages</a></nav>'))
+    cells = [cell for cell in notebook.cells if "import nbdev;" not in cell.source]  # a visitor must not write the package anew
+    notebook.cells = [nbformat.v4.new_markdown_cell('<nav><a href="/">← all pages</a></nav>'), *cells]
     return notebook
 
 # %% ../nbs/93_app.ipynb #407ee3fb

@@ -44,7 +44,7 @@ from .generator import Generator
 from .losses import discriminator_loss, discriminator_rests, generator_losses, lowest_loss
 from .stats import measure, normalise, starting, update
 from .training import FRONT_END, convert_mel, history_table, new_state, train
-from .view import View, curves, data_url
+from .view import View, curves, image
 
 # %% ../nbs/09a_claims.ipynb #3656e4ed
 INF = math.inf
@@ -220,7 +220,7 @@ class Finding:
 
     def _repr_html_(self):
         c, figure = self.claim, self.measured.figure
-        picture = "" if figure is None else f'<img alt="{escape(self.why)}" src="{data_url(View(figure).png(), "image/png")}">'
+        picture = "" if figure is None else image(figure, self.why)
         return (f'<div><b>{escape(c.field)} = {escape(str(c.value))}</b>: {escape(c.says)} {badge(self.verdict)}<br>{escape(self.why)}'
                 f'{f"<br>Data: {escape(self.data)}" if self.data else ""}</div>{picture}')
 

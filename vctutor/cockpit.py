@@ -20,11 +20,12 @@ from matplotlib.ticker import FuncFormatter
 from .audio import to_wave
 from .augmentation import augment
 from .config import NORMS, PRESETS, Config
+from .conversion import within_full_scale
 from .data import Batches, Example, prepare_all, with_validation
 from .losses import labels
 from .stats import Stats, measure
 from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
-from .view import Picture, View, data_url, mel_figure, player
+from .view import Picture, View, image, mel_figure, player
 
 # %% ../nbs/07a_cockpit.ipynb #192872ac
 @dataclass(frozen=True)
@@ -312,8 +313,7 @@ def heard(
     rounds: int = 16,  # of phase reconstruction
 ):                     # (samples,), within -1 to 1
     "Sound of a mel, quickly."
-    wave = to_wave(mel, example.source_peak, replace(cfg, griffin_lim_iters=rounds))
-    return (wave / max(1.0, wave.abs().max().item())).numpy()
+    return within_full_scale(to_wave(mel, example.source_peak, replace(cfg, griffin_lim_iters=rounds)))[0].numpy()
 
 def view_sentence(
     state: State,
@@ -369,9 +369,9 @@ def _choice(name, value):
     return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "10.3em"}, layout={"width": "18.5em", "max_width": "98%"})
 
 def _image(view):
-    "A picture with a text in its place, as wide as the page allows."
+    "A picture in a place of its own size, or as wide as the page allows."
     width, height = (round(72 * inches) for inches in view.figure.get_size_inches())
-    return f'<img alt="{escape(view.note)}" src="{data_url(view.png(), "image/png")}" width="{width}" height="{height}" style="max-width:100%;height:auto">'
+    return image(view.figure, view.note, width=width, height=height, style="max-width:100%;height:auto")
 
 def _alert(text):
     "A message that a screen reader announces; nothing for no text."

@@ -463,19 +463,18 @@ def write_report(
     from vctutor.conversion import within_full_scale
     from vctutor.conversion import convert as convert_wave
     from vctutor.data import read_speech
-    from vctutor.view import View, curves, data_url, mel_figure, sound_bytes
+    from vctutor.view import curves, data_url, image, mel_figure, sound_bytes
     cfg, by_name = converter.cfg, {p.name: p for p in pairs}
     held = [e for e in examples if e.split == "test"] or [e for e in examples if e.split == "validation"]
     table = compare(converter, [e for e in examples if e.split == "train"], held)
-    picture = lambda figure, alt: f'<img alt="{escape(alt)}" src="{data_url(View(figure).png(), "image/png")}">'
     body = [f"<h1>vctutor: a converted voice</h1><p>{'Shipped checkpoint' if history is None else f'{len(history)} training steps'}, hidden_channels {cfg.hidden_channels}, seed {cfg.seed}. "
             f"The {len(held)} sentences below were held out of training.</p>",
             f"<p>Distance in the smooth shape of the spectrum to the aligned target; lower is nearer. Melody does not count.</p>{table.to_html(float_format='%.2f', border=0)}"]
     if history is not None:
         smooth = history.rolling(20, min_periods=1).mean()
         body += ["<h2>Training</h2><div class=row>",
-            picture(curves({"L1, normalised": smooth["l1"], "adversarial": smooth["adversarial"], "discriminator": smooth["discriminator"]}, x="step", y="loss (mean of 20 steps)"), "losses"),
-            picture(curves({"D(real)": smooth["d_real"], "D(fake)": smooth["d_fake"]}, x="step", y="probability"), "what the discriminator thinks"), "</div>"]
+            image(curves({"L1, normalised": smooth["l1"], "adversarial": smooth["adversarial"], "discriminator": smooth["discriminator"]}, x="step", y="loss (mean of 20 steps)"), "losses"),
+            image(curves({"D(real)": smooth["d_real"], "D(fake)": smooth["d_fake"]}, x="step", y="probability"), "what the discriminator thinks"), "</div>"]
     for e in progress(held, desc="report"):
         pair = by_name[e.name]
         source = read_speech(pair.source, cfg)
@@ -486,7 +485,7 @@ def write_report(
             figure = mel_figure({label: log_mel(wave, cfg)[0]}, cfg, width=5, height=1.9)
             figure.axes[0].set_xlim(0, longest)
             url = data_url(sound_bytes(wave.numpy(), sample_rate=cfg.sample_rate, kind="FLAC"), "audio/flac")
-            body.append(f'<figure>{picture(figure, f"mel of the {label}")}<audio controls aria-label="{label}" src="{url}"></audio></figure>')
+            body.append(f'<figure>{image(figure, f"mel of the {label}")}<audio controls aria-label="{label}" src="{url}"></audio></figure>')
         body.append("</div>")
     with replacing(path) as temporary:
         temporary.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>vctutor demo</title><style>{STYLE}</style><body>{"".join(body)}</body></html>', encoding="utf-8")

@@ -189,10 +189,18 @@ def stream(
 def convert(
     converter: Converter,
     wave: torch.Tensor,        # (samples,), at the converter's sample rate
+    *,
+    report=lambda share: None, # called with the share that is done, 0 to 1
 ) -> torch.Tensor:             # (samples,), as long and as loud
     "The same sentence in the other voice."
     speech_levels(wave, converter.cfg)
-    return torch.cat(list(stream(converter, [wave], peak=peak_of([wave], converter.cfg))))
+    peak, parts, done = peak_of([wave], converter.cfg), [], 0
+    report(0.0)
+    for part in stream(converter, [wave], peak=peak):
+        parts.append(part)
+        done += len(part)
+        report(done / len(wave))
+    return torch.cat(parts)
 
 # %% ../nbs/08_conversion.ipynb #56ae866c
 def within_full_scale(

@@ -39,7 +39,7 @@ from .config import Config
 from .conversion import band_match, within_full_scale
 from .data import read_speech
 from .training import convert_mel
-from .view import Picture, View, data_url, mel_figure, sound_bytes
+from .view import Picture, data_url, image, mel_figure, sound_bytes
 from .vocoder import from_recording
 
 # %% ../nbs/09_evaluation.ipynb #ffb103ce
@@ -547,7 +547,6 @@ def write_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures, gone = summary(table), missing()
-    image = lambda figure, alt: f'<img alt="{escape(alt)}" src="{data_url(View(figure).png(), "image/png")}">'
     sentences = table["sentence"].nunique()
     body = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(note)}</p>" for note in notes),
             f"<p>{sentences} sentences. ± is half of the 95% confidence interval of the mean over the sentences; word errors are pooled, with a bootstrap over the sentences.</p>",

@@ -18,7 +18,7 @@ from .audio import Recording, log_mel, replacing, save
 from .config import Config
 from .conversion import within_full_scale
 from .data import SOUND_ENDINGS, default_pairs
-from .view import View, data_url, mel_figure, player
+from .view import View, image, mel_figure, player
 from .voice import Finding, Microphone, at_rate, check_recording, consent_html, findings_html, in_words, usable
 
 # %% ../nbs/08c_recording.ipynb #bf9c3839
@@ -208,7 +208,7 @@ class RecordingPage(ipywidgets.VBox):
         if not usable(take.findings): return findings_html(take.findings)
         view = view_take(take, self.cfg)
         sound = player(view.wave, sample_rate=view.sample_rate, label=view.note).data
-        return f'<img alt="mel of the take" style="max-width:100%" src="{data_url(view.png(), "image/png")}">{sound}{findings_html(take.findings)}'
+        return image(view.figure, "mel of the take", style="max-width:100%") + sound + findings_html(take.findings)
 
 def recording_page(
     session: Session,

@@ -7,7 +7,7 @@ __all__ = ['STATES', 'SHORTEST', 'LONGEST_TAKE', 'UNHEARD', 'LITTLE', 'QUIET_SPE
            'MICROPHONE_WORDS', 'WORKLET_JS', 'LISTEN_JS', 'MICROPHONE_JS', 'PAGE_CSS', 'RATES', 'MOST_UPLOAD',
            'UPLOAD_JS', 'CONSENT', 'quiet_and_loud', 'Finding', 'check_length', 'check_silence', 'check_level',
            'top_touches', 'check_clipping', 'check_noise', 'check_recording', 'usable', 'findings_html', 'Microphone',
-           'at_rate', 'read_upload', 'Upload', 'convert_slowly', 'download_link', 'comparison', 'save_new', 'sentences',
+           'at_rate', 'read_upload', 'Upload', 'download_link', 'comparison', 'save_new', 'sentences',
            'find_checkpoints', 'vocoders_here', 'consent_html', 'in_words', 'SoundChooser', 'ConverterPage',
            'converter_page']
 
@@ -26,11 +26,11 @@ import torch
 import traitlets
 from IPython.display import HTML
 
-from .audio import Recording, frame_levels, load, log_mel, save, speech_levels
+from .audio import Recording, frame_levels, load, log_mel, save
 from .config import Config
-from .conversion import load_converter, peak_of, pretrained, stream, within_full_scale
+from .conversion import convert, load_converter, pretrained, within_full_scale
 from .data import SOUND_ENDINGS, default_pairs
-from .view import View, data_url, mel_figure, player, sound_bytes
+from .view import data_url, image, mel_figure, player, sound_bytes
 from .vocoder import hifigan_weights, vocoder
 
 # %% ../nbs/08b_voice.ipynb #3db878b4
@@ -421,23 +421,6 @@ class Upload(anywidget.AnyWidget):
         "The newest file, read and checked."
         return read_upload(self.raw, self.name, longest=longest)
 
-# %% ../nbs/08b_voice.ipynb #c108baaf
-def convert_slowly(
-    converter,                    # a `Converter`
-    wave: torch.Tensor,           # (samples,), at the converter's sample rate
-    *,
-    report=lambda share: None,    # called with the share that is done, 0 to 1
-) -> torch.Tensor:                # (samples,)
-    "`convert`, with a word after every block."
-    speech_levels(wave, converter.cfg)
-    peak, parts, done = peak_of([wave], converter.cfg), [], 0
-    report(0.0)
-    for part in stream(converter, [wave], peak=peak):
-        parts.append(part)
-        done += len(part)
-        report(done / len(wave))
-    return torch.cat(parts)
-
 # %% ../nbs/08b_voice.ipynb #143d9b5a
 def download_link(
     wave,              # (samples,), within -1 to 1
@@ -457,8 +440,7 @@ def comparison(
 ) -> HTML:
     "Sounds to compare: mels on one time axis, and a player for each."
     note = f"mel of {' and of '.join(sounds)}"
-    picture = View(mel_figure({label: log_mel(wave, cfg)[0] for label, wave in sounds.items()}, cfg, width=5.5)).png()
-    shown = [f'<img alt="{escape(note)}" style="max-width:100%" src="{data_url(picture, "image/png")}">']
+    shown = [image(mel_figure({label: log_mel(wave, cfg)[0] for label, wave in sounds.items()}, cfg, width=5.5), note, style="max-width:100%")]
     shown += [f'<div style="display:flex;flex-wrap:wrap;gap:0 1em">{"".join(player(w.numpy(), sample_rate=cfg.sample_rate, label=label).data for label, w in sounds.items())}</div>']
     if download: shown.append(download_link(list(sounds.values())[-1].numpy(), sample_rate=cfg.sample_rate, name=download))
     return HTML(f'<div class="vct-comparison">{"".join(shown)}</div>')
@@ -614,7 +596,7 @@ class ConverterPage(ipywidgets.VBox):
             if job[1:] not in self.loaded: self.loaded[job[1:]] = load_converter(checkpoint, vocoder=vocoder(name))
             converter = self.loaded[job[1:]]
             source = within_full_scale(at_rate(recording, sample_rate=converter.cfg.sample_rate).wave)[0]
-            made, notes = within_full_scale(convert_slowly(converter, source, report=lambda share: setattr(self.progress, "value", _bar(share, "converting"))))
+            made, notes = within_full_scale(convert(converter, source, report=lambda share: setattr(self.progress, "value", _bar(share, "converting"))))
             file = f"{self.chooser.name}-converted"
             self.shown.value = comparison({"source": source, "converted": made}, converter.cfg, download=f"{file}.wav").data
             self.result, self.cfg, self.converted, self.name.value = made, converter.cfg, job, file

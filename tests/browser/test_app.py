@@ -11,7 +11,7 @@ from test_voice import denied, known_voice, likeness, opened, plays, record, sou
 from vctutor.data import default_pairs, find_pairs
 
 PAGES = ["app/converter", "app/recording", "90_view"]
-READY = ".vct-mic button, .widget-button, .noUi-handle"
+READY = ".vct-mic button, .widget-button, .vct-explore img[src]"
 
 
 @pytest.fixture(scope="module")
@@ -205,10 +205,10 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
 def test_an_explorer_moves_by_keyboard(app, chromium, width):
     page = opened(chromium, width=width)
     page.goto(f"{app[0]}/voila/render/90_view.ipynb")
-    handle, image = page.locator(".noUi-handle").first, "img.widget-image"
+    slider, image = page.get_by_role("slider").first, ".vct-explore img[src]"
     page.wait_for_selector(image)
     before = page.locator(image).first.get_attribute("src")
-    handle.focus()
-    handle.press("ArrowRight")
+    slider.focus()
+    slider.press("ArrowRight")
     page.wait_for_function("([image, before]) => { const i = document.querySelector(image); return i.complete && i.naturalWidth > 0 && i.getAttribute('src') !== before; }", arg=[image, before])
     page.context.close()

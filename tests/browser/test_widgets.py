@@ -1,28 +1,14 @@
 "Every widget of every notebook, moved by keyboard and by mouse, in JupyterLab and in Voila, wide and narrow."
-import ast
-import json
-
 import pytest
 from conftest import ROOT, SHOTS, WIDTHS, Lab, browser, heard_errors, shot
+
+from vctutor.app import read_notebook, widget_cells
 
 MINUTE = 60_000  # ms
 CHANGED = "([box, tag, before]) => { const e = box.querySelector(tag); return e && e.getAttribute('src') && e.getAttribute('src') !== before }"
 
 
-def explored(path):
-    "How many boxes of sliders a notebook shows: cells that end on the name that `explore` was given to, or on the call."
-    boxes, names = 0, set()
-    for cell in json.loads(path.read_text())["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] != "code" or "explore(" not in source: continue
-        tree = ast.parse(source)
-        names |= {n.targets[0].id for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and getattr(n.value.func, "id", "") == "explore"}
-        last = tree.body[-1]
-        boxes += isinstance(last, ast.Expr) and isinstance(last.value, ast.Name) and last.value.id in names
-    return boxes
-
-
-PAGES = {path.stem: n for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if (n := explored(path))}
+PAGES = {path.stem: n for path in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")) if (n := len(widget_cells(read_notebook(path))))}
 
 
 @pytest.fixture(scope="module")
