@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SILENT', 'QUIETEST', 'Recording', 'load', 'replacing', 'save', 'frame_levels', 'speech_levels', 'trim', 'spectrum',
-           'overlap_add', 'hz_to_mel', 'mel_to_hz', 'mel_bank', 'edge', 'padded', 'bank_of', 'mel_levels', 'below_peak',
-           'log_mel', 'mel_to_magnitude', 'griffin_lim', 'random_phase', 'moving_phase', 'to_padded_wave', 'to_wave']
+           'laid_out', 'overlap_add', 'hz_to_mel', 'mel_to_hz', 'mel_bank', 'edge', 'padded', 'bank_of', 'sparse_bank',
+           'mel_levels', 'below_peak', 'log_mel', 'mel_to_magnitude', 'griffin_lim', 'random_phase', 'moving_phase',
+           'to_padded_wave', 'to_wave']
 
 # %% ../nbs/01_audio.ipynb #199aaae1
 import io
@@ -162,6 +163,18 @@ def spectrum(
     return torch.stft(wave, n_fft, hop, window=torch.hann_window(n_fft, device=wave.device), center=False, return_complex=True)
 
 # %% ../nbs/01_audio.ipynb #551d4b45
+def laid_out(
+    frames: torch.Tensor,  # (frames, n_fft)
+    *,
+    hop: int,              # samples between frames
+) -> torch.Tensor:         # (hop*(frames - 1) + n_fft,)
+    "Frames laid over each other, `hop` samples apart, and added."
+    count, size = frames.shape
+    parts = -(-size // hop)
+    wave = frames.new_zeros(count + parts - 1, hop)
+    for part, piece in enumerate(frames.split(hop, dim=1)): wave[part:part + count, :piece.shape[1]] += piece
+    return wave.flatten()[:hop * (count - 1) + size]
+
 def overlap_add(
     spec: torch.Tensor,  # (n_fft//2 + 1, frames), complex
     *,
@@ -170,11 +183,9 @@ def overlap_add(
 ) -> torch.Tensor:       # (hop*(frames - 1) + n_fft,)
     "The wave whose spectrum is nearest to `spec` in the least-squares sense (Griffin and Lim 1984, equation 6)."
     window = torch.hann_window(n_fft, device=spec.device)
-    frames = torch.fft.irfft(spec, n=n_fft, dim=0) * window[:, None]
-    length = hop * (spec.shape[1] - 1) + n_fft
-    fold = lambda x: F.fold(x[None], (1, length), (1, n_fft), stride=(1, hop)).flatten()
-    weight = fold(window.square()[:, None].expand(-1, spec.shape[1]))
-    return fold(frames) / weight.clamp(min=0.01)  # the two ends, and joints without overlap, fade instead of bursting
+    frames = torch.fft.irfft(spec.T, n=n_fft) * window
+    weight = laid_out(window.square().expand(frames.shape), hop=hop)
+    return laid_out(frames, hop=hop) / weight.clamp(min=0.01)  # the two ends, and joints without overlap, fade instead of bursting
 
 # %% ../nbs/01_audio.ipynb #c219c637
 def hz_to_mel(
@@ -231,13 +242,21 @@ def bank_of(
     "The mel bank of `cfg`."
     return mel_bank(sample_rate=cfg.sample_rate, n_fft=cfg.win_length, n_mels=cfg.n_mels, fmin=cfg.fmin, fmax=cfg.fmax)
 
+@lru_cache(maxsize=8)
+def sparse_bank(
+    cfg: Config,                          # uses sample_rate, win_length, n_mels, fmin and fmax
+) -> tuple[torch.Tensor, torch.Tensor]:   # (n_mels, win_length//2 + 1) and the other way round
+    "The mel bank and its transpose, stored without their zeros, which are nearly all of it."
+    return bank_of(cfg).to_sparse(), bank_of(cfg).T.to_sparse()
+
 def mel_levels(
     wave: torch.Tensor,  # (samples,), already padded
     cfg: Config,         # the front end
 ) -> torch.Tensor:       # (n_mels, frames), dB relative to full scale
     "Mel magnitudes in absolute dB."
-    magnitude = spectrum(wave, n_fft=cfg.win_length, hop=cfg.hop_length).abs()
-    return 20 * torch.log10((bank_of(cfg).to(wave.device) @ magnitude).clamp(min=1e-10))
+    found = spectrum(wave, n_fft=cfg.win_length, hop=cfg.hop_length)
+    magnitude = (found.real.square() + found.imag.square()).sqrt()  # `abs` takes twice as long
+    return 20 * torch.log10((sparse_bank(cfg)[0].to(wave.device) @ magnitude).clamp(min=1e-10))
 
 # %% ../nbs/01_audio.ipynb #1367f09f
 QUIETEST = -100.0  # dB: a recording whose loudest mel value is below it counts as digital silence
@@ -276,10 +295,10 @@ def mel_to_magnitude(
     cfg: Config,         # uses the mel bank and mel_inversion_iters
 ) -> torch.Tensor:       # (win_length//2 + 1, frames), not negative
     "A spectrum whose mel is `mel`: levels between the bands, then multiplicative updates (Lee and Seung 2001), which never go below 0."
-    bank, want = bank_of(cfg).to(mel.device), 10 ** ((mel + peak) / 20)
-    guess = (_between(cfg).to(mel.device) @ (want / bank.sum(1, keepdim=True)).clamp(min=1e-10).log()).exp()
-    top = bank.T @ want
-    for _ in range(cfg.mel_inversion_iters): guess = guess * top / (bank.T @ (bank @ guess)).clamp(min=1e-10)
+    (down, up), want = [x.to(mel.device) for x in sparse_bank(cfg)], 10 ** ((mel + peak) / 20)
+    guess = (_between(cfg).to(mel.device) @ (want / bank_of(cfg).to(mel.device).sum(1, keepdim=True)).clamp(min=1e-10).log()).exp()
+    top = up @ want
+    for _ in range(cfg.mel_inversion_iters): guess = guess * top / (up @ (down @ guess)).clamp(min=1e-10)
     return guess
 
 # %% ../nbs/01_audio.ipynb #7410ac68
@@ -295,6 +314,7 @@ def griffin_lim(
 ) -> torch.Tensor:                          # (hop*(frames - 1) + n_fft,)
     "A wave with this magnitude spectrum, with the momentum of Perraudin, Balazs and Sondergaard (2013)."
     phase = torch.ones_like(magnitude, dtype=torch.complex64) if phase is None else phase
+    magnitude, phase = (x.T.contiguous().T for x in (magnitude, phase))  # frame after frame in memory, as the transform wants it
     before, settled = torch.zeros_like(phase), 0 if known is None else known.shape[1]
 
     def wave_of(phase):
@@ -304,8 +324,7 @@ def griffin_lim(
 
     for _ in range(iters):
         now = spectrum(wave_of(phase), n_fft=n_fft, hop=hop)
-        phase, before = now - momentum / (1 + momentum) * before, now
-        phase = phase / (phase.abs() + 1e-16)
+        phase, before = torch.sgn(now - momentum / (1 + momentum) * before), now
     return wave_of(phase)
 
 # %% ../nbs/01_audio.ipynb #50fde899

@@ -6,7 +6,7 @@
 __all__ = ['COMMANDS', 'ENROLLED', 'STYLE', 'command', 'main', 'run_folder', 'settings', 'run_config', 'read_examples',
            'best_device', 'fingerprint', 'folder_of', 'learn', 'train', 'convert', 'export', 'corpus',
            'scored_and_enrolled', 'rungs', 'corpus_of', 'evaluate', 'experiment_pairs', 'with_row', 'experiment',
-           'compare', 'write_report', 'demo', 'app']
+           'compare', 'write_report', 'demo', 'bench', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -521,6 +521,25 @@ def demo(
     table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))
     print(f"open {report.resolve()}")
+
+# %% ../nbs/92_commands.ipynb #28d449c4
+@command
+def bench(
+    out: str = None,      # folder to write table.csv, table.md and machine.json into; only printed when not given
+    only: str = None,     # races to run, such as "mel alignment"; all when not given
+    rounds: int = 7,      # of each race, after one that does not count
+    sentences: int = 4,   # recordings of each shipped voice to work on
+):
+    "Race vctutor against other ways to do the same jobs, on this machine."
+    import torch
+    from tqdm import tqdm
+    from vctutor.performance import Stand, as_markdown, machine, measured, write_table
+    if not 1 <= sentences <= 100: raise ValueError(f"--sentences {sentences} must be 1 to 100")
+    torch.set_num_threads(1)
+    facts = machine()
+    table = measured(only.split() if only else None, stand=Stand(sentences=sentences), rounds=rounds, progress=tqdm)
+    print(as_markdown(table, facts))
+    if out: print(f"wrote {', '.join(map(str, write_table(out, table, facts)))}")
 
 # %% ../nbs/92_commands.ipynb #65c49e8d
 @command
