@@ -528,16 +528,18 @@ def bench(
     out: str = None,      # folder to write table.csv, table.md and machine.json into; only printed when not given
     only: str = None,     # races to run, such as "mel alignment"; all when not given
     rounds: int = 7,      # of each race, after one that does not count
-    sentences: int = 4,   # recordings of each shipped voice to work on
+    sentences: int = 4,   # recordings of each voice to work on
+    corpus: str = None,   # two folders of recordings, "SOURCE TARGET"; the shipped voices when not given
 ):
     "Race vctutor against other ways to do the same jobs, on this machine."
     import torch
     from tqdm import tqdm
     from vctutor.performance import Stand, as_markdown, machine, measured, write_table
-    if not 1 <= sentences <= 100: raise ValueError(f"--sentences {sentences} must be 1 to 100")
+    if sentences < 1: raise ValueError(f"--sentences {sentences} must be at least 1")
+    stand = Stand(sentences=sentences, **dict(pairs=corpus_of(None, corpus)) if corpus else {})
     torch.set_num_threads(1)
-    facts = machine()
-    table = measured(only.split() if only else None, stand=Stand(sentences=sentences), rounds=rounds, progress=tqdm)
+    facts = machine() | {"recordings": f"{sentences} of each voice, {corpus or 'the shipped pair'}"}
+    table = measured(only.split() if only else None, stand=stand, rounds=rounds, progress=tqdm)
     print(as_markdown(table, facts))
     if out: print(f"wrote {', '.join(map(str, write_table(out, table, facts)))}")
 

@@ -74,17 +74,18 @@ def verdict(
                      "worth": it.worth.get(name, ""), "wanted": it.wanted if name == ours else ""})
     return pd.DataFrame(rows)
 
-# %% ../nbs/10_performance.ipynb #849b97ab
+# %% ../nbs/10_performance.ipynb #a7d0f3a8
 @dataclass(frozen=True)
 class Stand:
     "What the races work on."
     cfg: Config = Config()
-    sentences: int = 4  # recordings of each voice that are used
+    sentences: int = 4   # recordings of each voice that are used
+    pairs: list = field(default_factory=default_pairs)  # of `Pair`
 
     @property
     def waves(self) -> list[torch.Tensor]:
-        "Recordings of the shipped voices without the silence at their ends, both in turn."
-        return [read_speech(getattr(pair, side), self.cfg) for pair in default_pairs()[:self.sentences] for side in ("source", "target")]
+        "The recordings without the silence at their ends, both voices in turn."
+        return [read_speech(getattr(pair, side), self.cfg) for pair in self.pairs[:self.sentences] for side in ("source", "target")]
 
 RACES: dict[str, Callable] = {}
 
@@ -127,7 +128,7 @@ def mel_race(stand: Stand) -> list[Race]:
     return [Race(f"wave to mel, {said(seconds)}", {"vctutor": lambda: [log_mel(w, cfg) for w in waves], "librosa": lambda: [theirs(w) for w in waves]},
                  {"librosa": f"differs by at most {apart:.4f} dB"}, "librosa takes 1.5 times as long or more", seconds)]
 
-# %% ../nbs/10_performance.ipynb #6bbfaa8e
+# %% ../nbs/10_performance.ipynb #db642cc6
 def worth_of(
     makes: Callable,  # function of (mel, peak) that gives (samples,)
     waves: list,      # of recordings
@@ -154,9 +155,9 @@ def inversion_race(stand: Stand) -> list[Race]:
     mels = [log_mel(wave, cfg) for wave in waves]
     back = dict(sr=cfg.sample_rate, n_fft=cfg.win_length, hop_length=cfg.hop_length, power=1.0, fmin=cfg.fmin, fmax=cfg.fmax)
     ours = lambda mel, peak: to_wave(mel, peak, cfg)
-    theirs = lambda mel, peak: librosa.feature.inverse.mel_to_audio(10 ** ((mel.numpy() + peak) / 20), n_iter=32, **back)
+    theirs = lambda rounds: lambda mel, peak: librosa.feature.inverse.mel_to_audio(10 ** ((mel.numpy() + peak) / 20), n_iter=rounds, **back)
     seconds = sum(map(len, waves)) / cfg.sample_rate
-    ways = {f"vctutor, {cfg.griffin_lim_iters} rounds": ours, "librosa, 32 rounds": theirs}
+    ways = {f"vctutor, {cfg.griffin_lim_iters} rounds": ours, "librosa, 32 rounds": theirs(32), "librosa, 128 rounds": theirs(128)}
     return [Race(f"mel to wave, {said(seconds)}", {name: (lambda way=way: [way(mel, peak) for mel, peak in mels]) for name, way in ways.items()},
                  {name: worth_of(way, waves, cfg) for name, way in ways.items()}, "librosa takes 10 times as long or more, with a worse sound", seconds)]
 
@@ -215,7 +216,7 @@ def start_race(stand: Stand) -> list[Race]:
                                      "vctutor-convert --help": started("-c", "import sys; from vctutor.commands import main; sys.argv = ['vctutor-convert', '--help']; main()")},
                  wanted="vctutor adds at most 500 ms to torch; the help comes within 500 ms", clock=time.perf_counter)]
 
-# %% ../nbs/10_performance.ipynb #bad1a752
+# %% ../nbs/10_performance.ipynb #934b7fce
 def machine() -> dict[str, str]:
     "What the times are true for."
     cpu = platform.processor() or platform.machine()
@@ -230,7 +231,7 @@ def machine() -> dict[str, str]:
 def measured(
     names=None,                 # of races; all when not given
     *,
-    stand: Stand = Stand(),
+    stand: Stand | None = None, # the shipped voices when not given
     rounds: int = 7,            # of each race
     progress=lambda x, **_: x,  # wraps the names, such as tqdm
 ) -> pd.DataFrame:              # a row for each way of each race
@@ -238,7 +239,7 @@ def measured(
     names = list(RACES) if names is None else list(names)
     for name in names:
         if name not in RACES: raise ValueError(f"race {name!r} is not known: choose from {', '.join(RACES)}")
-    tables = []
+    stand, tables = stand or Stand(), []
     for name in progress(names, desc="racing"):
         for it in RACES[name](stand): tables.append(verdict(it, race(it, rounds=rounds)).assign(race=name))
     return pd.concat(tables, ignore_index=True)
