@@ -220,6 +220,7 @@ def convert(
     output: str,            # file to write (.wav or .flac), or folder to make
     vocoder: str = "griffinlim",  # from mel to sound: griffinlim, or hifigan (needs the eval extra)
     force: bool = False,    # replace what is at OUTPUT
+    workers: int = 1,       # processes that share a folder; each takes some seconds to start
 ):
     "Convert a recording, or every recording of a folder, to the voice a run was trained for."
     from collections import Counter
@@ -231,13 +232,14 @@ def convert(
     if out.exists() and not force: raise ValueError(f"{out} exists already: name another output, or add --force to replace it")
     converter = load_converter(run, vocoder=vocoder_of(vocoder), device=best_device())
     if source.is_dir():
-        done, broken = convert_folder(converter, source, out, progress=tqdm)
+        done, broken = convert_folder(converter, source, out, workers=workers, progress=tqdm)
         for note, count in Counter(note for notes in done.values() for note in notes).items(): print(f"{count} recordings {note}", file=sys.stderr)
         for line in broken: print(line, file=sys.stderr)
         print(f"{len(done)} converted, {len(broken)} left out: {out}")
         if not done: raise ValueError(f"none of the recordings in {source} could be converted")
     else:
-        for note in convert_file(converter, source, out): print(note, file=sys.stderr)
+        with tqdm(total=100, desc="converting", unit="%") as bar: notes = convert_file(converter, source, out, report=lambda share: bar.update(int(100 * share) - bar.n))
+        for note in notes: print(note, file=sys.stderr)
         print(out)
 
 # %% ../nbs/92_commands.ipynb #1795931c

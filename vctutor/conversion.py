@@ -10,14 +10,21 @@ __all__ = ['BLOCK', 'WHOLE', 'GROUP', 'CONTEXT', 'SETTLED', 'Converter', 'pretra
 # %% ../nbs/08_conversion.ipynb #10bc43c3
 import copy
 import json
+import multiprocessing
+import signal
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import soundfile
 import torch
 from torch import nn
 
-from .audio import QUIETEST, below_peak, edge, load, mel_levels, save, spectrum, speech_levels, to_padded_wave
+from .audio import QUIETEST, below_peak, edge, facts_of, frame_levels, mel_levels, not_silent, pieces_of, replacing, spectrum, speech_levels, to_padded_wave
 from .config import Config, from_json, to_json
 from .data import data_folder, sounds_in
 from .generator import Generator
@@ -204,10 +211,13 @@ def convert(
 
 # %% ../nbs/08_conversion.ipynb #56ae866c
 def within_full_scale(
-    wave: torch.Tensor,  # (samples,)
+    wave: torch.Tensor,          # (samples,)
+    *,
+    peak: float | None = None,   # largest sample of the whole that `wave` is a piece of; its own when not given
 ) -> tuple[torch.Tensor, tuple[str, ...]]:  # within -1 to 1, and what was done
     "Turn a wave down if it is louder than a file can hold, and say so."
-    if (peak := wave.abs().max().item()) <= 1: return wave, ()
+    if peak is None: peak = wave.abs().max().item()
+    if peak <= 1: return wave, ()
     return wave / peak * 0.999, (f"turned down by {20 * torch.log10(torch.tensor(peak / 0.999)):.1f} dB to fit full scale",)
 
 # %% ../nbs/08_conversion.ipynb #d448e626
@@ -215,37 +225,91 @@ def _not_itself(path, out):
     "Refuse to write over what is read."
     if Path(out).resolve() == Path(path).resolve(): raise ValueError(f"{out} is the input itself: name another output")
 
+def _surveyed(pieces, cfg):
+    "The loudest mel value of a recording that must not be silent."
+    loudest, held = float("-inf"), torch.zeros(0)
+
+    def heard():
+        nonlocal loudest, held
+        for piece in pieces:
+            held = torch.cat([held, piece])
+            if len(held) >= cfg.win_length:
+                loudest = max(loudest, frame_levels(held, frame=cfg.win_length, hop=cfg.hop_length).max().item())
+                held = held[(len(held) - cfg.win_length) // cfg.hop_length * cfg.hop_length + cfg.hop_length:]
+            yield piece
+
+    peak = peak_of(heard(), cfg)
+    not_silent(loudest)
+    return peak
+
 def convert_file(
     converter: Converter,
     path,                # recording to read
     out,                 # file to write: .wav or .flac
+    *,
+    report=lambda share: None,  # called with the share that is done, 0 to 1
 ) -> tuple[str, ...]:    # what was changed on the way
-    "Convert one recording."
+    "Convert one recording, from file to file: two pieces of it are in memory, however long it is."
     _not_itself(path, out)
-    recording = load(path, sample_rate=converter.cfg.sample_rate)
-    try: wave, turned_down = within_full_scale(convert(converter, recording.wave))
-    except ValueError as error: raise ValueError(f"{path}: {error}") from None
-    save(out, wave, sample_rate=converter.cfg.sample_rate)
-    return recording.notes + turned_down
+    out, cfg = Path(out), converter.cfg
+    if out.suffix.lower() not in (".wav", ".flac"): raise ValueError(f"{out} must end in .wav or .flac")
+    facts, pieces = facts_of(path, sample_rate=cfg.sample_rate), lambda: pieces_of(path, sample_rate=cfg.sample_rate)
+    report(0.0)
+    try: peak = _surveyed(pieces(), cfg)
+    except ValueError as error: raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    with replacing(out) as temporary, tempfile.TemporaryFile(dir=out.parent) as raw:  # as floats first: how loud it gets is known at the end
+        done, loudest = 0, 0.0
+        for wave in stream(converter, pieces(), peak=peak):
+            if not torch.isfinite(wave).all(): raise ValueError(f"refusing to write {out}: the converted sound holds NaN or infinite samples")
+            raw.write(wave.numpy().tobytes())
+            done, loudest = done + len(wave), max(loudest, wave.abs().max().item())
+            report(min(1.0, done / facts.samples))
+        raw.seek(0)
+        with soundfile.SoundFile(temporary, "w", cfg.sample_rate, 1, subtype="PCM_16", format=out.suffix[1:].upper()) as f:
+            while block := raw.read(4 * BLOCK * cfg.hop_length): f.write(within_full_scale(torch.from_numpy(np.frombuffer(block, np.float32).copy()), peak=loudest)[0].numpy())
+    return facts.notes + within_full_scale(torch.zeros(1), peak=loudest)[1]
 
 # %% ../nbs/08_conversion.ipynb #819f6d14
+def _worker(converter):
+    "What a further process keeps: one thread, the converter, and Ctrl-C left to the program."
+    global _converter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    _converter = converter
+
+def _in_worker(path, out):
+    "Convert a recording there; a line for what can't be."
+    return _or_line(_converter, path, out)
+
+def _or_line(converter, path, out):
+    "What was changed on the way, or why the recording is left out."
+    try: return convert_file(converter, path, out)
+    except (ValueError, FileNotFoundError) as error: return f"left out {path.name}: {error}"
+
 def convert_folder(
     converter: Converter,
     folder,                        # of recordings
     out,                           # folder to make
     *,
-    progress=lambda x, **_: x,     # wraps the list, such as tqdm
+    workers: int = 1,              # processes; each takes some seconds to start
+    progress=lambda x, **_: x,     # wraps the recordings as they are done, such as tqdm; it gets their number as `total`
 ) -> tuple[dict[Path, tuple[str, ...]], list[str]]: # files written with what was changed, and a line for each recording left out
     "Convert every recording of a folder to wav files of the same names."
+    if workers < 1: raise ValueError(f"workers={workers} must be at least 1")
     _not_itself(folder, out)
-    sounds = sounds_in(folder)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    done, broken = {}, []
-    for name, path in progress(sounds.items(), desc="converting"):
-        try: done[out / f"{name}.wav"] = convert_file(converter, path, out / f"{name}.wav")
-        except (ValueError, FileNotFoundError) as error: broken.append(f"left out {path.name}: {error}")
-    return done, broken
+    jobs = {name: (path, Path(out) / f"{name}.wav") for name, path in sounds_in(folder).items()}
+    Path(out).mkdir(parents=True, exist_ok=True)
+    shown = lambda results: progress(results, desc="converting", total=len(jobs))
+    if workers == 1: answers = dict(shown((name, _or_line(converter, *job)) for name, job in jobs.items()))
+    else:
+        pool = ProcessPoolExecutor(min(workers, len(jobs)), multiprocessing.get_context("spawn"), _worker, (converter,))
+        try:
+            futures = {pool.submit(_in_worker, *job): name for name, job in jobs.items()}
+            answers = dict(shown((futures[future], future.result()) for future in as_completed(futures)))
+        except BrokenProcessPool: raise OSError(f"a process that converted was killed, perhaps for want of memory: what is in {out} is whole; try again with fewer workers") from None
+        finally: pool.shutdown(cancel_futures=True)
+    done = {out_file: answers[name] for name, (_, out_file) in jobs.items() if not isinstance(answers[name], str)}
+    return done, [answers[name] for name in jobs if isinstance(answers[name], str)]
 
 # %% ../nbs/08_conversion.ipynb #fdf5eab5
 @dataclass(frozen=True)
