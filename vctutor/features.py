@@ -97,6 +97,9 @@ class Given:
     ):
         self.__dict__.update({name: getattr(cfg, name) for name in KINDS[kind].fields}, _kind=kind)
 
+    def __eq__(self, other): return isinstance(other, Given) and self.__dict__ == other.__dict__
+    def __hash__(self): return hash(tuple(sorted(self.__dict__.items())))
+
     def __getattr__(self, name):
         raise AttributeError(f"{self.__dict__.get('_kind')} is made with {name}, which is not among its fields: add it to KINDS, or old pieces pass for new ones")
 
@@ -282,7 +285,7 @@ def _drive(process, waiting, answered):
     except (EOFError, OSError, pickle.UnpicklingError):
         if place is not None: answered.put((place, CacheError(f"a process that made features ended (exit code {process.wait()}): is there too little memory? Run again with fewer workers; what is made is kept"), Counter()))
 
-WORTH = 5.0  # seconds of work left for each further process that is started: to start one takes more than two
+WORTH = 10.0  # CPU seconds of work left for each further process that is started: to start one takes more than two
 
 def in_parallel(
     cache: Cache,
@@ -290,7 +293,7 @@ def in_parallel(
     jobs: list[tuple],           # arguments of each
     *,
     workers: int | None = None,  # processes, this one among them; one for each core when not given
-    worth: float = WORTH,        # seconds of work left for each further process; 0 starts all of them at once
+    worth: float = WORTH,        # CPU seconds of work left for each further process; 0 starts all of them at once
 ):
     "Yield the place and the result of every job, as each is done; this process works too."
     workers = workers or cores()
@@ -320,9 +323,9 @@ def in_parallel(
                     place, result, made = answered.get()
                     cache.made.update(made)
                 else:
-                    began = time.perf_counter()
+                    began = time.process_time()
                     result = _done(cache, task, args)
-                    took.append(time.perf_counter() - began)
+                    took.append(time.process_time() - began)
                 if isinstance(result, CacheError) or isinstance(result, RuntimeError): raise result
                 left -= 1
                 yield place, result
@@ -342,7 +345,7 @@ def prepare_corpus(
     *,
     cache: Cache | None = None,   # a private one when not given
     workers: int | None = None,   # processes, this one among them; one for each core when not given
-    worth: float = WORTH,         # seconds of work left for each further process; 0 starts all of them at once
+    worth: float = WORTH,         # CPU seconds of work left for each further process; 0 starts all of them at once
     progress=lambda x, **_: x,    # wraps what is done, such as tqdm
 ) -> tuple[list[Stored], list[str]]:  # examples, and one line for each pair left out
     "`prepare_all` on every core, and only what is not in the cache."
@@ -361,7 +364,7 @@ def augment(
     cfg: Config,                  # the front end, seed, and the shares of the kinds of view: a kind with the share 0 is not made
     *,
     workers: int | None = None,   # processes, this one among them; one for each core when not given
-    worth: float = WORTH,         # seconds of work left for each further process; 0 starts all of them at once
+    worth: float = WORTH,         # CPU seconds of work left for each further process; 0 starts all of them at once
     progress=lambda x, **_: x,    # wraps what is done, such as tqdm
 ) -> list[Stored]:
     "`examples` with their views; where a view needs them, the speakers' pitches are measured first."
