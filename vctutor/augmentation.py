@@ -5,21 +5,22 @@
 # %% auto #0
 __all__ = ['LOWEST', 'HIGHEST', 'CLEAR', 'LIFTED', 'SPLIT', 'DISGUISES', 'at', 'source_positions', 'pitch', 'Pitches',
            'measure_pitches', 'envelope', 'lifter_of', 'log_magnitude', 'slowed', 'with_excitation', 'pitch_matched',
-           'disguised', 'with_views', 'augment']
+           'disguised', 'disguises']
 
 # %% ../nbs/03a_augmentation.ipynb #4094cdb7
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import soxr
 import torch
 import torch.nn.functional as F
 
-from .audio import QUIETEST, bank_of, below_peak, log_mel, padded, spectrum
+from .audio import QUIETEST, bank_of, below_peak, padded, spectrum
 from .config import Config
-from .data import Example, Pair, read_speech, warp_path
+from .data import Pair, read_speech
 
 # %% ../nbs/03a_augmentation.ipynb #84192ad2
 def at(
@@ -79,12 +80,14 @@ def measure_pitches(
     cfg: Config,        # the front end, and trim_db
     *,
     most: int = 50,     # sentences looked at, spread over the corpus
+    track: Callable | None = None,  # function from a path to the pitch of that recording, (frames,) Hz; read and found here when not given
 ) -> Pitches:
     "Median pitch of each speaker over the voiced frames of up to `most` sentences."
+    track = track or (lambda path: pitch(read_speech(path, cfg), cfg))
     chosen = pairs[::max(1, math.ceil(len(pairs) / most))]
     middle = {}
     for side in ("source", "target"):
-        found = torch.cat([pitch(read_speech(getattr(p, side), cfg), cfg) for p in chosen])
+        found = torch.cat([track(getattr(p, side)) for p in chosen])
         if not (found > 0).any(): raise ValueError(f"no pitch between {LOWEST:.0f} and {HIGHEST:.0f} Hz in the {side} recordings, such as {getattr(chosen[0], side)}: is it speech?")
         middle[side] = found[found > 0].median().item()
     return Pitches(**middle)
@@ -185,32 +188,14 @@ def disguised(
 # %% ../nbs/03a_augmentation.ipynb #3b47bad2
 DISGUISES = 5  # of each sentence
 
-def with_views(
-    example: Example,  # from `prepare`
-    pair: Pair,        # the recordings `example` was made from
-    cfg: Config,       # the front end, trim_db and seed
+def disguises(
+    target: torch.Tensor,  # (samples,)
+    name: str,             # of the sentence: with the seed it decides on the disguises
+    cfg: Config,           # the front end and seed
     *,
-    pitches: Pitches,  # of the two speakers
-) -> Example:
-    "`example` with the target as it was spoken, and three kinds of sources on its time axis: aligned, pitch_matched, disguised."
-    source, target = read_speech(pair.source, cfg), read_speech(pair.target, cfg)
-    (mel, source_peak), (recorded, _) = log_mel(source, cfg), log_mel(target, cfg)
-    positions = source_positions(warp_path(mel, recorded))
-    draw = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(f"{cfg.seed} {pair.name}".encode()).digest()[:6], "big"))
+    pitches: Pitches,      # of the two speakers
+) -> tuple[torch.Tensor, ...]:  # `DISGUISES` mels, each (n_mels, frames), dB
+    "The target as several other people might say it."
+    draw = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(f"{cfg.seed} {name}".encode()).digest()[:6], "big"))
     hidden = [disguised(target, cfg, pitches=pitches, generator=draw) for _ in range(DISGUISES)]
-    return replace(example, recorded=recorded, views=dict(
-        aligned=(at(mel, positions),),
-        pitch_matched=(below_peak(pitch_matched(source, target, positions, cfg, pitches=pitches), source_peak, cfg),),
-        disguised=tuple(below_peak(levels, max(levels.max().item(), QUIETEST), cfg) for levels in hidden)))
-
-def augment(
-    examples: list[Example],  # of the training split
-    pairs: list[Pair],        # the recordings they were made from, and maybe others
-    cfg: Config,              # the front end, trim_db and seed
-    *,
-    progress=lambda x, **_: x,  # wraps the list, such as tqdm
-) -> list[Example]:
-    "`examples` with their views; the speakers' pitches are measured first."
-    by_name = {p.name: p for p in pairs}
-    pitches = measure_pitches([by_name[e.name] for e in examples], cfg)
-    return [with_views(e, by_name[e.name], cfg, pitches=pitches) for e in progress(examples, desc="augmenting")]
+    return tuple(below_peak(levels, max(levels.max().item(), QUIETEST), cfg) for levels in hidden)

@@ -18,10 +18,10 @@ import ipywidgets
 from matplotlib.ticker import FuncFormatter
 
 from .audio import to_wave
-from .augmentation import augment
 from .config import NORMS, PRESETS, Config
 from .conversion import within_full_scale
-from .data import Batches, Example, prepare_all, with_validation
+from .data import Batches, Example, with_validation
+from .features import Cache, augment, prepare_corpus
 from .losses import labels
 from .stats import Stats, measure
 from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
@@ -46,9 +46,9 @@ def gather(
     "Read, align and augment."
     pairs = with_validation(pairs)
     some = lambda split, most: [p for p in pairs if p.split == split][:most]
-    learnt, _ = prepare_all(some("train", training), cfg, progress=progress)
-    judged, _ = prepare_all(some("validation", held), cfg, progress=progress)
-    return Material(augment(learnt, pairs, cfg, progress=progress), judged, measure(mel for e in learnt for mel in (e.source, e.target)))
+    cache, every_kind = Cache(), replace(cfg, aligned=1.0, pitch_matched=1.0, disguised=1.0)  # a share of 0 may be turned up later
+    learnt, judged = (prepare_corpus(some(split, most), cfg, cache=cache, progress=progress)[0] for split, most in (("train", training), ("validation", held)))
+    return Material(augment(learnt, every_kind, progress=progress), judged, measure(mel for e in learnt for mel in (e.source, e.target)))
 
 # %% ../nbs/07a_cockpit.ipynb #1f60e939
 def excerpt(

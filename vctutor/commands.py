@@ -108,14 +108,20 @@ def run_config(
 def read_examples(
     pairs: list,  # of `Pair`
     cfg,          # `Config`
-) -> list:        # of `Example`, with some held out for validation
-    "Prepare every pair that can be read; name the others, with a count."
+    *,
+    cache: str | None = None,  # folder of features, or off; the user's cache folder when not given
+    workers: int = 0,          # processes; 0 is one for each core
+) -> list:        # of `Stored`, which serve as `Example`, with some held out for validation
+    "Prepare every pair that can be read, unless it is in the cache; name the others, with a count."
     import soundfile
     from tqdm import tqdm
-    from vctutor.data import prepare_all, with_validation
-    examples, broken = prepare_all(pairs, cfg, progress=tqdm)
+    from vctutor.data import with_validation
+    from vctutor.features import cache_at, prepare_corpus
+    features = cache_at(cache)
+    examples, broken = prepare_corpus(pairs, cfg, cache=features, workers=workers, progress=tqdm)
     for line in broken: print(line, file=sys.stderr)
     if broken: print(f"{len(broken)} of {len(pairs)} pairs left out", file=sys.stderr)
+    if not features.private: print(f"features are kept in {features.folder}, {features.size / 1e6:.0f} MB so far: delete it when you like", file=sys.stderr)
     usable = {e.name for e in examples}
     stereo = sum(soundfile.info(path).channels > 1 for p in pairs if p.name in usable for path in (p.source, p.target))
     if stereo: print(f"{stereo} recordings have 2 channels: mixed down to 1", file=sys.stderr)
@@ -159,20 +165,22 @@ def learn(
     changes: dict,         # fields of `Config` to change
     steps: int = 0,        # iterations; 0 is `num_epochs` passes over the corpus
     resume: bool = False,  # go on with the run in the folder
+    cache: str | None = None,  # folder of features, or off; the user's cache folder when not given
+    workers: int = 0,      # processes that prepare the recordings; 0 is one for each core
 ):                         # the final `State` and the examples
     "Train on `pairs` in the folder `run`, showing progress."
     from tqdm import tqdm
     from vctutor.audio import replacing
-    from vctutor.augmentation import augment
     from vctutor.config import to_json
     from vctutor.conversion import Converter, calibrated, save_converter
     from vctutor.data import Batches
+    from vctutor.features import augment
     from vctutor.stats import measure
     from vctutor.training import cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
     with run_folder(run, resume=resume) as (folder, resumed):
         cfg = run_config(folder, resumed=resumed, size=size, changes=changes)
-        examples = read_examples(pairs, cfg)
+        examples = read_examples(pairs, cfg, cache=cache, workers=workers)
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
             if json.loads((folder / "run.json").read_text())["corpus"] != fingerprint(examples):
@@ -182,7 +190,7 @@ def learn(
             state = new_state(cfg, measure(mel for e in train_set for mel in (e.source, e.target)), device=best_device())
             for name, text in (("config.json", to_json(cfg)), ("run.json", json.dumps(dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"))))):
                 with replacing(folder / name) as temporary: temporary.write_text(text)
-        batches = Batches(augment(train_set, pairs, cfg, progress=tqdm), state.stats, cfg)
+        batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
         at_epoch = lambda hook: lambda state: hook(state) if state.step % epoch == 0 or state.step == steps else None
@@ -202,6 +210,8 @@ def train(
     steps: int = 0,         # iterations; 0 is num_epochs passes over the corpus
     set: str = None,        # fields of Config to change, such as "l1_weight=10 num_epochs=50"
     resume: bool = False,   # go on with the run in the run folder
+    cache: str = None,      # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
+    workers: int = 0,       # processes that prepare the recordings; 0 is one for each core
 ):
     "Train a converter on two folders of recordings, paired by file name."
     from vctutor.data import find_pairs, sounds_in
@@ -209,7 +219,7 @@ def train(
     pairs = find_pairs(source, target)
     alone = len(sounds_in(source)) + len(sounds_in(target)) - 2 * len(pairs)
     if alone: print(f"{alone} recordings have no partner of the same name: left out", file=sys.stderr)
-    state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume)
+    state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
     print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
 
 # %% ../nbs/92_commands.ipynb #51d82036
@@ -328,6 +338,8 @@ def evaluate(
     most: int = 20,               # held-out sentences to score
     hear: int = 3,                # of them, to play on the page
     only: str = None,             # score just this rung of the ladder, such as "the model"
+    cache: str = None,            # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
+    workers: int = 0,             # processes that prepare the recordings; 0 is one for each core
 ):
     "Score a run on held-out sentences beside its anchors; write scores.csv, summary.json and report.html."
     from tqdm import tqdm
@@ -340,7 +352,7 @@ def evaluate(
     converter, pairs = load_converter(run), corpus_of(run, corpus)
     scored, enrolled = scored_and_enrolled(pairs, most=most)
     cfg = converter.cfg
-    systems = rungs(converter, read_examples(pairs, cfg), vocoder=vocoder)
+    systems = rungs(converter, read_examples(pairs, cfg, cache=cache, workers=workers), vocoder=vocoder)
     if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
     if only: systems = {only: systems[only]}
     for name, why in missing().items(): print(f"not measured: {name} {why}", file=sys.stderr)
@@ -383,9 +395,10 @@ def experiment(
     have: str = None,       # folder that holds CMU ARCTIC
     out: str = "runs",      # folder for the runs; one that was stopped there goes on
     results: str = None,    # folder of experiments.json and results.csv; the repository's when not given
+    cache: str = None,      # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
+    workers: int = 0,       # processes that prepare the recordings; 0 is one for each core
 ):
     "Train and score one experiment of the results log, and put its row into results.csv."
-    import time
     import pandas as pd
     from tqdm import tqdm
     from vctutor.audio import replacing
@@ -406,18 +419,19 @@ def experiment(
     plan = plans[name]
     plan = plans[plan["run"]] | plan if "run" in plan else plan
     vocoder(plan["vocoder"])
-    pairs, start, run = experiment_pairs(plan, have), time.process_time(), Path(out) / plan.get("run", name)
+    cpu = lambda: sum(os.times()[:4])  # seconds, of this process and of those it started and that have ended
+    pairs, start, run = experiment_pairs(plan, have), cpu(), Path(out) / plan.get("run", name)
     size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
     row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
     read_log = lambda: pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
     if system == "the model":
         log = read_log()
         before = log.loc[(log["name"] == name) & run.exists(), "CPU minutes"].sum()  # of the part of the run that was there
-        state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists())
+        state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists(), cache=cache, workers=workers)
         converter, row = load_converter(run), row | {"preset": size, "changes": json.dumps(changes), "steps": state.step}
-        if "run" not in plan: row["CPU minutes"] = round(before + (time.process_time() - start) / 60, 1)
+        if "run" not in plan: row["CPU minutes"] = round(before + (cpu() - start) / 60, 1)
     else:
-        cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes))
+        cfg, examples = preset(size, **changes), read_examples(pairs, preset(size, **changes), cache=cache, workers=workers)
         converter = Converter(Generator(cfg), starting(cfg), cfg)  # untrained: only the other rungs are heard
     scored, enrolled = scored_and_enrolled(pairs, most=plan.get("scored", 20))
     heard = rungs(converter, examples, vocoder=plan["vocoder"])[system]
@@ -503,6 +517,8 @@ def demo(
     resume: bool = False,   # go on with the run in the folder, if there is one
     pretrained: bool = False,     # train nothing: use the checkpoint that ships with the repository
     vocoder: str = "griffinlim",  # from mel to sound: griffinlim, or hifigan (needs the eval extra)
+    cache: str = None,            # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
+    workers: int = 0,             # processes that prepare the recordings; 0 is one for each core
 ):
     "Train on the shipped synthetic voices, convert the held-out sentences, and write a page to look at and listen to."
     from tqdm import tqdm
@@ -514,11 +530,11 @@ def demo(
     if pretrained:
         if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder with --out")
         converter, history = load_converter(shipped(), vocoder=to_sound), None
-        examples = read_examples(pairs, converter.cfg)
+        examples = read_examples(pairs, converter.cfg, cache=cache, workers=workers)
         report.parent.mkdir(parents=True)
     else:
         there = resume and Path(out).exists()
-        state, examples = learn(pairs, out, size=None if there else preset, changes=settings(set), steps=steps, resume=there)
+        state, examples = learn(pairs, out, size=None if there else preset, changes=settings(set), steps=steps, resume=there, cache=cache, workers=workers)
         converter, history = load_converter(out, vocoder=to_sound), history_table(state)
     table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))

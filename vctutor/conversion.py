@@ -10,6 +10,7 @@ __all__ = ['BLOCK', 'WHOLE', 'GROUP', 'CONTEXT', 'SETTLED', 'Converter', 'pretra
 # %% ../nbs/08_conversion.ipynb #10bc43c3
 import copy
 import json
+import math
 import multiprocessing
 import signal
 import tempfile
@@ -26,7 +27,7 @@ from torch import nn
 
 from .audio import QUIETEST, below_peak, edge, facts_of, frame_levels, mel_levels, not_silent, pieces_of, replacing, spectrum, speech_levels, to_padded_wave
 from .config import Config, from_json, to_json
-from .data import data_folder, sounds_in
+from .data import Example, data_folder, sounds_in
 from .generator import Generator
 from .stats import Stats
 from .training import convert_mel, load_net, read_checkpoint, same_front_end, write_checkpoint
@@ -327,13 +328,19 @@ class BandMatch:
         return moved.clamp(self.lowest, self.highest)
 
 def band_match(
-    examples: list,    # of `Example`, the training split
+    examples,    # iterable of `Example`, the training split
 ) -> BandMatch:
-    "Measure the baseline's numbers over all frames of all `examples`."
-    if not examples: raise ValueError("no training examples to measure the baseline on")
-    source, target = (torch.cat([getattr(e, part) for e in examples], 1) for part in ("source", "target"))
-    spread = lambda x: x.std(1, keepdim=True).clamp(min=1e-3)
-    return BandMatch(source.mean(1, keepdim=True), spread(source), target.mean(1, keepdim=True), spread(target), target.min().item(), target.max().item())
+    "Measure the baseline's numbers over all frames of all `examples`, one in memory at a time."
+    frames, total, squares, low, high = 0, 0.0, 0.0, math.inf, -math.inf
+    for e in examples:
+        x = torch.stack([e.source, e.target]).double()
+        frames, total, squares = frames + x.shape[2], total + x.sum(2, keepdim=True), squares + x.square().sum(2, keepdim=True)
+        low, high = min(low, e.target.min().item()), max(high, e.target.max().item())
+    if not frames: raise ValueError("no training examples to measure the baseline on")
+    mean = total / frames
+    spread = ((squares - frames * mean.square()).clamp(min=0) / max(frames - 1, 1)).sqrt().clamp(min=1e-3)
+    (source_mean, target_mean), (source_std, target_std) = mean.float(), spread.float()
+    return BandMatch(source_mean, source_std, target_mean, target_std, low, high)
 
 # %% ../nbs/08_conversion.ipynb #9f358bc8
 def calibrated(
@@ -343,7 +350,7 @@ def calibrated(
     "The converter with `scale` and `bias` of its output refitted: each band gets the target's mean and `calibration` times its spread over `examples` (global variance, Toda et al. 2007)."
     if not converter.cfg.calibration: return converter
     stats, net = converter.stats, copy.deepcopy(converter.net)
-    match = band_match([replace(e, source=convert_mel(net, e.source, stats)) for e in examples])
+    match = band_match(Example(e.name, e.split, convert_mel(net, e.source, stats), e.target, e.source_peak, e.target_peak) for e in examples)
     gain = converter.cfg.calibration * match.target_std / match.source_std
     shift = match.target_mean - gain * match.source_mean
     with torch.no_grad():

@@ -237,12 +237,13 @@ def prepare_all(
     pairs: list[Pair],
     cfg: Config,                # the front end, and trim_db
     *,
+    make=prepare,               # function of a pair and cfg that gives an example, or raises what is wrong with it
     progress=lambda x, **_: x,  # wraps the list, such as tqdm
 ) -> tuple[list[Example], list[str]]:  # examples, and one line for each pair left out
     "Prepare every pair that can be read; say why the others can't."
     examples, broken = [], []
     for pair in progress(pairs, desc="reading"):
-        try: examples.append(prepare(pair, cfg))
+        try: examples.append(make(pair, cfg))
         except (ValueError, OSError) as error: broken.append(f"left out {pair.name}: {error}")
     if not examples: raise ValueError(f"none of the {len(pairs)} pairs can be used{'; the first: ' + broken[0] if broken else ''}")
     return examples, broken
@@ -259,10 +260,8 @@ class Batches:
         if not examples: raise ValueError("no training examples: every sentence is held out; add recordings")
         for e in examples:
             if e.views and not any(getattr(cfg, kind) for kind in e.views): raise ValueError(f"{e.name} has only views of the kinds {', '.join(e.views)}, whose shares in the configuration are 0: raise one of them")
-        self.cfg, self.stats = cfg, stats
-        self.views = [e.views or dict(aligned=[e.source]) for e in examples]
-        self.targets = [e.recorded if e.views else e.target for e in examples]
-        lengths = [target.shape[1] for target in self.targets]
+        self.cfg, self.stats, self.examples = cfg, stats, examples
+        lengths = [self._target(e).shape[1] for e in examples]
         self.frames, self.weights = sum(lengths), torch.tensor(lengths, dtype=torch.float32)
 
     @property
@@ -277,12 +276,16 @@ class Batches:
         "Batch `step`."
         g = torch.Generator().manual_seed(self.cfg.seed * 1_000_003 + step)
         which = torch.multinomial(self.weights, self.cfg.batch_size, replacement=True, generator=g)
-        crops = torch.stack([self._crop(torch.stack([self._view(self.views[i], g), self.targets[i]]), g) for i in which.tolist()])
+        chosen = [self.examples[i] for i in which.tolist()]  # their mels are asked for now and not kept: they may lie on disk
+        crops = torch.stack([self._crop(torch.stack([self._view(e.views or dict(aligned=[e.source]), g), self._target(e)]), g) for e in chosen])
         return normalise(self._spliced(crops, g), self.stats).unbind(1)
 
+    def _target(self, example):  # -> (n_mels, frames): on its own time axis where there are views, on the source's where not
+        return example.recorded if example.views else example.target
+
     def _view(self, views, g):  # -> (n_mels, frames): a source, its kind drawn by the shares in the configuration
-        if len(views) == 1: mels = next(iter(views.values()))
-        else: mels = list(views.values())[int(torch.multinomial(torch.tensor([getattr(self.cfg, kind) for kind in views]), 1, generator=g))]
+        kinds = list(views)
+        mels = views[kinds[int(torch.multinomial(torch.tensor([getattr(self.cfg, kind) for kind in kinds]), 1, generator=g))] if len(kinds) > 1 else kinds[0]]
         return mels[int(torch.randint(len(mels), (1,), generator=g))] if len(mels) > 1 else mels[0]
 
     def _crop(self, mel, g):  # (2, n_mels, frames) -> (2, n_mels, crop_frames)
