@@ -18,7 +18,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIZE = 8192 if DEVICE == "cuda" else 1024
 if DEVICE == "cpu": torch.set_num_threads(2)
 LARGE, SMALL = ("spec", "base") if DEVICE == "cuda" else ("tiny", "tiny")  # without a GPU: only to see that it runs
-BF, FUSED = dict(precision="bfloat16"), dict(fused=True)
+BF, FUSED, FLAT = dict(precision="bfloat16"), dict(fused=True), dict(unfolded=True)
 VARIANTS = [  # preset, what is printed, matrix products in TensorFloat-32 (convolutions, others), changes
     (LARGE, "float32", (False, False), {}),
     (LARGE, "as PyTorch comes: TF32 convolutions", (True, False), {}),
@@ -27,13 +27,14 @@ VARIANTS = [  # preset, what is printed, matrix products in TensorFloat-32 (conv
     (LARGE, "TF32, fused", (True, True), FUSED),
     (LARGE, "bfloat16, fused", (True, True), BF | FUSED),
     *[(LARGE, f"bfloat16, fused, batch {b}", (True, True), BF | FUSED | dict(batch_size=b)) for b in (32, 128, 256, 512)],
+    *[(LARGE, f"bfloat16, fused, unfolded, batch {b}", (True, True), BF | FUSED | FLAT | dict(batch_size=b)) for b in (8, 128, 256, 512)],
     (LARGE, "float32, batch 128", (False, False), dict(batch_size=128)),
     (LARGE, "bfloat16, fused, checkpointing, batch 128", (True, True), BF | FUSED | dict(batch_size=128, checkpointing=True)),
     (SMALL, "float32", (False, False), {}),
     (SMALL, "bfloat16, fused", (True, True), BF | FUSED),
     (SMALL, "bfloat16, fused, batch 256", (True, True), BF | FUSED | dict(batch_size=256)),
     (LARGE, "bfloat16, fused, compiled", (True, True), BF | FUSED | dict(compiled=True)),
-    (LARGE, "bfloat16, fused, compiled, batch 256", (True, True), BF | FUSED | dict(compiled=True, batch_size=256)),
+    (LARGE, "bfloat16, fused, unfolded, compiled, batch 256", (True, True), BF | FUSED | FLAT | dict(compiled=True, batch_size=256)),
 ]
 
 

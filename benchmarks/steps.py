@@ -1,6 +1,6 @@
 """Options of the training step on this CPU, in turn; writes benchmarks/steps.csv.
 
-Run from the repository: python benchmarks/steps.py PRESET [ROUNDS [OPTION,...]]
+Run from the repository: python benchmarks/steps.py PRESET [ROUNDS [OPTION;...]]
 """
 import sys
 import time
@@ -15,9 +15,9 @@ from vctutor.config import preset
 from vctutor.speed import compare
 
 OPTIONS = dict(plain={}, fused=dict(fused=True), bfloat16=dict(precision="bfloat16"), checkpointing=dict(checkpointing=True),
-               both=dict(precision="bfloat16", fused=True), compiled=dict(compiled=True))
+               unfolded=dict(unfolded=True), **{"unfolded, fused": dict(unfolded=True, fused=True), "unfolded, fused, bfloat16": dict(unfolded=True, fused=True, precision="bfloat16")}, compiled=dict(compiled=True))
 name, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-chosen = sys.argv[3].split(",") if len(sys.argv) > 3 else [o for o in OPTIONS if o != "compiled"]
+chosen = sys.argv[3].split(";") if len(sys.argv) > 3 else [o for o in OPTIONS if o != "compiled"]
 torch.set_num_threads(1)  # processor time says little with more
 table = compare({o: preset(name, **OPTIONS[o]) for o in chosen}, rounds=rounds, clock=time.process_time).reset_index()
 table.insert(0, "preset", name)

@@ -123,6 +123,7 @@ class Config:
     precision: str = "float32"           # of the matrix products in training: float32 or bfloat16
     compiled: bool = False               # both networks compiled by torch.compile for training
     fused: bool = False                  # Adam in one pass over the weights
+    unfolded: bool = False               # convolutions laid out as one matrix product in training
     checkpointing: bool = False          # less memory for more time: the generator's stages are computed again when needed
 
     # 08_conversion
