@@ -149,7 +149,7 @@ def compare(
     for kind in PRECISIONS: table[f"share of {kind}"] = table["flops"] / table[f"{kind} product"]
     return table
 
-# %% ../nbs/07b_speed.ipynb #96dd827f
+# %% ../nbs/07b_speed.ipynb #251ecc80
 class Ahead:
     "`batch_at`, one batch early: while a step runs, a thread makes the next batch."
     def __init__(
@@ -168,7 +168,7 @@ class Ahead:
         self.early = {step + 1: self.pool.submit(self.batch_at, step + 1)}
         return batch
 
-# %% ../nbs/07b_speed.ipynb #7604b05f
+# %% ../nbs/07b_speed.ipynb #4e4b0010
 def state_bytes(
     cfg: Config,
 ) -> dict[str, int]:  # bytes, by kind; the few biases and gains are left out
@@ -177,7 +177,7 @@ def state_bytes(
     both = generator + discriminator
     return {"weights": 4 * both, "gradients": 4 * both, "moments of Adam": 8 * both, "averaged generator": 4 * generator}
 
-# %% ../nbs/07b_speed.ipynb #f3236877
+# %% ../nbs/07b_speed.ipynb #bb86e655
 def step_bytes(
     cfg: Config,  # uses precision, g_steps and the widths
 ) -> int:         # bytes
