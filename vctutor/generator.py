@@ -9,6 +9,7 @@ __all__ = ['ChannelNorm', 'make_norm', 'Residual', 'Generator']
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import Config
 
@@ -55,10 +56,11 @@ class Generator(nn.Module):
     "Encoder, residual blocks, decoder, output layer: a normalised mel in, a normalised mel out, as many frames."
     def __init__(
         self,
-        cfg: Config,  # uses input_channels, output_channels, hidden_channels, scale, bias, norm and dropout
+        cfg: Config,  # uses input_channels, output_channels, hidden_channels, scale, bias, norm, dropout and checkpointing
     ):
         super().__init__()
         width, self.bands, bands = cfg.hidden_channels, cfg.input_channels, cfg.output_channels
+        self.checkpointing = cfg.checkpointing
         down = lambda a, b: [nn.Conv1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         up = lambda a, b: [nn.ConvTranspose1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(
@@ -80,5 +82,8 @@ class Generator(nn.Module):
             raise ValueError(f"mel has shape {tuple(mel.shape)}; the generator wants (batch, {self.bands}, frames) with 1 frame or more")
         frames = mel.shape[-1]
         x = F.pad(mel, (0, -frames % 8), mode="replicate")
-        x = self.output(self.decoder(self.residuals(self.encoder(x))))
+        for stage in (self.encoder, *self.residuals, self.decoder):
+            again = self.checkpointing and self.training and torch.is_grad_enabled()  # activations inside a stage are not kept
+            x = checkpoint(stage, x, use_reentrant=False) if again else stage(x)
+        x = self.output(x)
         return (self.scale * x + self.bias)[..., :frames]
