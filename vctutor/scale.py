@@ -36,7 +36,7 @@ def gpu_step(
 class Job:
     "A training job at scale; the defaults are figures measured on this page or questions to you."
     hours: float = 10_000.0        # of speech
-    prepare: float = 0.01          # processor seconds for a second of speech
+    prepare: float = 0.002         # processor seconds for a second of speech
     cores: int = 64                # that prepare
     number_bytes: int = 1          # of a stored mel value: 1 for uint8, 2 for half floats
     size: str = "spec"             # preset
