@@ -31,7 +31,7 @@ from .config import Config, from_json, to_json
 from .discriminator import Discriminator
 from .generator import Generator
 from .losses import discriminator_loss, discriminator_rests, generator_losses, weighted
-from .several import any_of, fit_for_team, from_first, mean_loss, mean_row, place, share
+from .several import any_of, fit_for_team, from_first, mean_loss, mean_row, rank, share
 from .stats import Stats, normalise, restore
 from .view import View, mel_figure, sound_bytes
 
@@ -172,7 +172,7 @@ def train(
     device = next(state.generator.parameters()).device
     rate = lambda optimizer: optimizer.param_groups[0]["lr"]
     while state.step < steps:
-        torch.manual_seed(state.cfg.seed + state.step + 1_000_003 * place())
+        torch.manual_seed(state.cfg.seed + state.step + 1_000_003 * rank())
         source, target = (share(x).to(device) for x in batch_at(state.step))
         try:
             with cooled(state, warmth(state.step)):
