@@ -58,14 +58,20 @@ def run_folder(
     resume: bool,  # whether to go on with the run in it
 ):
     "Yield the folder, whether a run is in it; remove it after an error if nothing was saved in it."
+    from vctutor.several import first, from_first
     path = Path(path)
     last = path / "last.safetensors"
-    if path.exists() and not resume: raise ValueError(f"{path} exists already: add --resume to go on with the run in it, or name another folder")
-    if path.exists() and not last.exists() and (not path.is_dir() or any(path.iterdir())): raise ValueError(f"{path} holds no last.safetensors to resume: name another folder")
-    path.mkdir(parents=True, exist_ok=True)
-    try: yield path, last.exists()
+
+    def enter():
+        if path.exists() and not resume: raise ValueError(f"{path} exists already: add --resume to go on with the run in it, or name another folder")
+        if path.exists() and not last.exists() and (not path.is_dir() or any(path.iterdir())): raise ValueError(f"{path} holds no last.safetensors to resume: name another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        return last.exists()
+
+    there = from_first(enter)
+    try: yield path, there
     except BaseException:
-        if not last.exists(): shutil.rmtree(path, ignore_errors=True)
+        if first() and not last.exists(): shutil.rmtree(path, ignore_errors=True)
         raise
 
 # %% ../nbs/92_commands.ipynb #98bc3d75
@@ -175,29 +181,37 @@ def learn(
     from vctutor.conversion import Converter, calibrated, save_converter
     from vctutor.data import Batches
     from vctutor.features import augment
+    from vctutor.several import agree, first, fit_for_team, from_first, launched, processes, weight_digest
     from vctutor.stats import measure
     from vctutor.training import cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
+    if launched() > processes(): raise ValueError(f"{launched()} processes were started, and this command works alone: start only vctutor-train that way")
+    leading = lambda hook: hook if first() else lambda state: None  # files and pictures are made once
     with run_folder(run, resume=resume) as (folder, resumed):
-        cfg = run_config(folder, resumed=resumed, size=size, changes=changes)
+        cfg = from_first(lambda: run_config(folder, resumed=resumed, size=size, changes=changes))
+        fit_for_team(cfg)
         examples = read_examples(pairs, cfg, cache=cache, workers=workers)
+        agree("recordings", [(e.name, e.split, tuple(e.source.shape)) for e in examples])
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
             if json.loads((folder / "run.json").read_text())["corpus"] != fingerprint(examples):
                 raise ValueError(f"the recordings are not those the run in {folder} began with: start another run")
             state = load_state(folder / "last.safetensors", device=best_device())
         else:
-            state = new_state(cfg, measure(mel for e in train_set for mel in (e.source, e.target)), device=best_device())
-            for name, text in (("config.json", to_json(cfg)), ("run.json", json.dumps(dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"))))):
+            state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
+            for name, text in () if not first() else (("config.json", to_json(cfg)), ("run.json", json.dumps(dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"))))):
                 with replacing(folder / name) as temporary: temporary.write_text(text)
         batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
         at_epoch = lambda hook: lambda state: hook(state) if state.step % epoch == 0 or state.step == steps else None
+        alike = lambda state: agree("weights", weight_digest(state.generator, state.discriminator))
+        alike(state)
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
-            hooks = [at_epoch(validation(held, folder)), showing(bar), every(5 * epoch, sampling(held[0], folder)), at_epoch(saving(folder)), stop(saving(folder))]
+            hooks = [at_epoch(alike), at_epoch(validation(held, folder if first() else None)), showing(bar), every(5 * epoch, leading(sampling(held[0], folder))),
+                     at_epoch(leading(saving(folder))), stop(leading(saving(folder)))]
             train(state, batches, steps=steps, hooks=hooks, warmth=cooling(steps, cfg))
-        save_converter(calibrated(Converter(state.averaged, state.stats, cfg), train_set), folder / "converter.safetensors")
+        if first(): save_converter(calibrated(Converter(state.averaged, state.stats, cfg), train_set), folder / "converter.safetensors")
     return state, examples
 
 # %% ../nbs/92_commands.ipynb #ac538bb6
@@ -215,12 +229,14 @@ def train(
 ):
     "Train a converter on two folders of recordings, paired by file name."
     from vctutor.data import find_pairs, sounds_in
+    from vctutor.several import team
     if not out: raise ValueError("--out is missing: name the run folder to make")
-    pairs = find_pairs(source, target)
-    alone = len(sounds_in(source)) + len(sounds_in(target)) - 2 * len(pairs)
-    if alone: print(f"{alone} recordings have no partner of the same name: left out", file=sys.stderr)
-    state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
-    print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
+    with team():  # with the processes that torchrun or accelerate launch started; alone, nothing changes (07c)
+        pairs = find_pairs(source, target)
+        alone = len(sounds_in(source)) + len(sounds_in(target)) - 2 * len(pairs)
+        if alone: print(f"{alone} recordings have no partner of the same name: left out", file=sys.stderr)
+        state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
+        print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
 
 # %% ../nbs/92_commands.ipynb #51d82036
 @command

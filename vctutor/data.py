@@ -285,7 +285,7 @@ class Batches:
 
     def _view(self, views, g):  # -> (n_mels, frames): a source, its kind drawn by the shares in the configuration
         kinds = list(views)
-        mels = views[kinds[int(torch.multinomial(torch.tensor([getattr(self.cfg, kind) for kind in kinds]), 1, generator=g))] if len(kinds) > 1 else kinds[0]]
+        mels = views[kinds[int(torch.multinomial(torch.tensor([getattr(self.cfg, kind) for kind in kinds], dtype=torch.float32), 1, generator=g))] if len(kinds) > 1 else kinds[0]]
         return mels[int(torch.randint(len(mels), (1,), generator=g))] if len(mels) > 1 else mels[0]
 
     def _crop(self, mel, g):  # (2, n_mels, frames) -> (2, n_mels, crop_frames)

@@ -33,6 +33,7 @@ from .config import Config, from_json, to_json
 from .discriminator import Discriminator
 from .generator import Generator
 from .losses import discriminator_loss, discriminator_rests, generator_losses, weighted
+from .several import any_of, fit_for_team, from_first, mean_loss, mean_row, rank, share
 from .stats import Stats, normalise, restore
 from .view import View, mel_figure, sound_bytes
 
@@ -105,6 +106,7 @@ def descend(
     "One clipped gradient step."
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    loss = mean_loss(loss, net)  # and gradients, over all processes; alone, nothing changes (07c)
     length = nn.utils.clip_grad_norm_(net.parameters(), max_norm)
     if not torch.isfinite(loss + length): raise FloatingPointError(f"the loss is {loss.item()} and its gradient has length {length.item()}")
     optimizer.step()
@@ -170,7 +172,7 @@ def discriminator_step(
     real, fake = through(state.discriminator, torch.cat([target, made.detach()]), state.cfg).chunk(2)
     loss = discriminator_loss(real, fake, state.cfg)
     row = fetched(dict(discriminator=loss, d_real=real.sigmoid().mean(), d_fake=fake.sigmoid().mean()))
-    rests, length = discriminator_rests(row["discriminator"], state.cfg), 0.0
+    rests, length = discriminator_rests(mean_row(dict(loss=row["discriminator"]))["loss"], state.cfg), 0.0
     if not rests: length = descend(loss, state.discriminator, state.discriminator_optimizer, state.cfg.max_norm)
     return row | dict(d_rests=float(rests), discriminator_gradient=length)
 
@@ -208,16 +210,17 @@ def train(
     warmth=lambda step: 1.0,  # function from a step to the share of the learning rates that it takes, such as from `cooling`
 ):
     "The loop: `g_steps` generator steps, one discriminator step, the hooks, again."
+    fit_for_team(state.cfg)
     device = next(state.generator.parameters()).device
     rate = lambda optimizer: optimizer.param_groups[0]["lr"]
     while state.step < steps:
-        torch.manual_seed(state.cfg.seed + state.step)
-        source, target = (x.to(device) for x in batch_at(state.step))
+        torch.manual_seed(state.cfg.seed + state.step + 1_000_003 * rank())
+        source, target = (share(x).to(device) for x in batch_at(state.step))
         try:
             with cooled(state, warmth(state.step)):
                 for _ in range(state.cfg.g_steps): made, row = generator_step(state, source, target)
                 row |= discriminator_step(state, target, made)
-                row |= dict(generator_lr=rate(state.generator_optimizer), discriminator_lr=rate(state.discriminator_optimizer))
+                row = mean_row(row) | dict(generator_lr=rate(state.generator_optimizer), discriminator_lr=rate(state.discriminator_optimizer))
         except FloatingPointError as error:
             raise ValueError(f"training broke down in step {state.step + 1}: {error}; what was saved before is sound. "
                              f"Look for a damaged recording, or train anew with a learning_rate below {state.cfg.learning_rate:g}") from None
@@ -396,7 +399,7 @@ def validation(
 ):
     "A hook that validates the averaged generator, tells both schedulers, and keeps the best checkpoint."
     def run(state):
-        figure = validate(state.averaged, examples, state.stats)
+        figure = from_first(lambda: validate(state.averaged, examples, state.stats))
         state.history[-1]["validation"] = figure
         state.generator_scheduler.step(figure)
         state.discriminator_scheduler.step(figure)
@@ -461,7 +464,7 @@ def interruptible():
 
     def stop(save):
         def run(state):
-            if pressed:
+            if any_of(bool(pressed)):
                 save(state)
                 raise KeyboardInterrupt(f"stopped after step {state.step}")
         return run
