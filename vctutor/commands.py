@@ -264,7 +264,7 @@ def convert(
         print(f"{len(done)} converted, {len(broken)} left out: {out}")
         if not done: raise ValueError(f"none of the recordings in {source} could be converted")
     else:
-        with tqdm(total=100, desc="converting", unit="%") as bar: notes = convert_file(converter, source, out, report=lambda share: bar.update(int(100 * share) - bar.n))
+        with tqdm(total=100, desc="converting", unit="%", delay=1e-3) as bar: notes = convert_file(converter, source, out, report=lambda share: bar.update(int(100 * share) - bar.n))
         for note in notes: print(note, file=sys.stderr)
         print(out)
 
