@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['RACES', 'Race', 'race', 'verdict', 'Stand', 'racing', 'said', 'there', 'mel_race', 'worth_of', 'inversion_race',
-           'alignment_race', 'conversion_race', 'started', 'start_race', 'machine', 'measured', 'as_markdown',
-           'write_table']
+           'alignment_race', 'conversion_race', 'preparation_race', 'folder_race', 'step_race', 'started', 'start_race',
+           'machine', 'measured', 'as_markdown', 'write_table']
 
-# %% ../nbs/10_performance.ipynb #c06c8a27
+# %% ../nbs/10_performance.ipynb #25f46bac
 import importlib.util
 import io
 import json
@@ -16,10 +16,11 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import librosa
@@ -29,18 +30,20 @@ import torch
 
 from .audio import griffin_lim, log_mel, mel_to_magnitude, moving_phase, replacing, to_wave
 from .config import Config, preset
-from .conversion import convert, load_converter, pretrained
+from .conversion import convert, convert_folder, load_converter, pretrained
 from .data import default_pairs, read_speech, timbre
+from .features import Cache, augment, cores, prepare_corpus
+from .speed import step_flops, stepper
 from .training import convert_mel
 
-# %% ../nbs/10_performance.ipynb #f71ee41a
+# %% ../nbs/10_performance.ipynb #6fcc9a94
 @dataclass(frozen=True)
 class Race:
-    "Ways to do one job; the first is ours."
+    "Ways to do one job; the others are compared with the first."
     job: str                                  # what is done, on what
     ways: dict[str, Callable]                 # name: function without arguments
     worth: dict[str, str] = field(default_factory=dict)  # name: what its answer is worth
-    wanted: str = ""                          # what was asked of ours
+    wanted: str = ""                          # what was asked of the first
     seconds: float = 0.0                      # of sound that the job works on; 0 where there is none
     clock: Callable = time.process_time       # seconds; processor time of this process, or `time.perf_counter`
 
@@ -59,19 +62,19 @@ def race(
             if n: rows.append(dict(way=name, round=n, ms=1000 * (it.clock() - start)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/10_performance.ipynb #b5a749b6
+# %% ../nbs/10_performance.ipynb #38d826f0
 def verdict(
     it: Race,
     rounds: pd.DataFrame,  # from `race`
 ) -> pd.DataFrame:         # a row for each way
     "Medians and ratios of a race, as it is written down."
     wide = rounds.pivot(index="round", columns="way", values="ms")
-    ours, rows = next(iter(it.ways)), []
+    first, rows = next(iter(it.ways)), []
     for name in it.ways:
-        low, middle, high = (wide[name] / wide[ours]).quantile([0.25, 0.5, 0.75])
-        rows.append({"job": it.job, "way": name, "ms": wide[name].median(), "times ours": middle, "low": low, "high": high,
+        low, middle, high = (wide[name] / wide[first]).quantile([0.25, 0.5, 0.75])
+        rows.append({"job": it.job, "way": name, "ms": wide[name].median(), "times the first": middle, "low": low, "high": high,
                      "real-time factor": wide[name].median() / 1000 / it.seconds if it.seconds else float("nan"),
-                     "worth": it.worth.get(name, ""), "wanted": it.wanted if name == ours else ""})
+                     "worth": it.worth.get(name, ""), "wanted": it.wanted if name == first else ""})
     return pd.DataFrame(rows)
 
 # %% ../nbs/10_performance.ipynb #a7d0f3a8
@@ -128,7 +131,7 @@ def mel_race(stand: Stand) -> list[Race]:
     return [Race(f"wave to mel, {said(seconds)}", {"vctutor": lambda: [log_mel(w, cfg) for w in waves], "librosa": lambda: [theirs(w) for w in waves]},
                  {"librosa": f"differs by at most {apart:.4f} dB"}, "librosa takes 1.5 times as long or more", seconds)]
 
-# %% ../nbs/10_performance.ipynb #db642cc6
+# %% ../nbs/10_performance.ipynb #aec2ddf0
 def worth_of(
     makes: Callable,  # function of (mel, peak) that gives (samples,)
     waves: list,      # of recordings
@@ -154,10 +157,10 @@ def inversion_race(stand: Stand) -> list[Race]:
     cfg, waves = preset("small"), stand.waves
     mels = [log_mel(wave, cfg) for wave in waves]
     back = dict(sr=cfg.sample_rate, n_fft=cfg.win_length, hop_length=cfg.hop_length, power=1.0, fmin=cfg.fmin, fmax=cfg.fmax)
-    ours = lambda mel, peak: to_wave(mel, peak, cfg)
+    ours = lambda rounds: lambda mel, peak: to_wave(mel, peak, replace(cfg, griffin_lim_iters=rounds))
     theirs = lambda rounds: lambda mel, peak: librosa.feature.inverse.mel_to_audio(10 ** ((mel.numpy() + peak) / 20), n_iter=rounds, **back)
     seconds = sum(map(len, waves)) / cfg.sample_rate
-    ways = {f"vctutor, {cfg.griffin_lim_iters} rounds": ours, "librosa, 32 rounds": theirs(32), "librosa, 128 rounds": theirs(128)}
+    ways = {"vctutor, 16 rounds": ours(16), "vctutor, 32 rounds": ours(32), "librosa, 32 rounds": theirs(32), "librosa, 128 rounds": theirs(128)}
     return [Race(f"mel to wave, {said(seconds)}", {name: (lambda way=way: [way(mel, peak) for mel, peak in mels]) for name, way in ways.items()},
                  {name: worth_of(way, waves, cfg) for name, way in ways.items()}, "librosa takes 10 times as long or more, with a worse sound", seconds)]
 
@@ -199,6 +202,44 @@ def conversion_race(stand: Stand) -> list[Race]:
         f"Griffin-Lim, {cfg.griffin_lim_iters} rounds": lambda: [griffin_lim(magnitude, phase=phase, **rounds) for magnitude, phase in zip(spectra, phases)]},
         wanted="a real-time factor of 0.05 or less", seconds=seconds)]
 
+# %% ../nbs/10_performance.ipynb #720f61e2
+@racing("preparation")
+def preparation_race(stand: Stand) -> list[Race]:
+    "Preparing a corpus: anew, from the cache, and on every core."
+    pairs, kept = [p for p in stand.pairs if p.split == "train"][:stand.sentences], Cache()
+    def prepared(cache, workers): return augment(prepare_corpus(pairs, stand.cfg, cache=cache, workers=workers)[0], stand.cfg, workers=workers)
+    prepared(kept, 1)
+    job = f"preparing {len(pairs)} pairs"
+    return [Race(job, {"all there": lambda: prepared(kept, 1), "nothing there": lambda: prepared(Cache(), 1)}),
+            Race(f"{job}, time that passes", {f"on {cores()} cores": lambda: prepared(Cache(), cores()), "on one": lambda: prepared(Cache(), 1)}, clock=time.perf_counter)]
+
+@racing("folder")
+def folder_race(stand: Stand) -> list[Race]:
+    "Converting a folder, with one process and with one for each core."
+    converter, room = load_converter(pretrained()), tempfile.TemporaryDirectory()
+    inbox = Path(room.name) / "in"
+    inbox.mkdir()
+    for pair in stand.pairs[:stand.sentences]: os.symlink(pair.source.resolve(), inbox / pair.source.name)
+    def converted(workers):  # `room` is kept as long as this function
+        done, broken = convert_folder(converter, inbox, Path(room.name) / "out", workers=workers)
+        if broken: raise ValueError(broken[0])
+    return [Race(f"converting a folder of {stand.sentences}, time that passes", {f"{cores()} processes": lambda: converted(cores()), "one": lambda: converted(1)}, clock=time.perf_counter)]
+
+# %% ../nbs/10_performance.ipynb #42ffdaa9
+@racing("step")
+def step_race(stand: Stand) -> list[Race]:
+    "A training step of `tiny` and `small`, beside one matrix product of as many operations."
+    races = []
+    for name in ("tiny", "small"):
+        plain, size = preset(name), 2048
+        a, times = torch.randn(size, size), step_flops(plain) / (2 * size ** 3)
+        rows = max(1, round(times * size))
+        b = torch.randn(rows, size)
+        races.append(Race(f"a training step of {name}", {f"float32 product of {step_flops(plain) / 1e9:.1f} billion operations": lambda a=a, b=b: b @ a,
+            "plain": stepper(plain), "fused": stepper(preset(name, fused=True)), "fused, bfloat16": stepper(preset(name, fused=True, precision="bfloat16")),
+            "fused, bfloat16, unfolded": stepper(preset(name, fused=True, precision="bfloat16", unfolded=True))}))
+    return races
+
 # %% ../nbs/10_performance.ipynb #161ec9aa
 def started(
     *arguments: str,  # of this Python
@@ -216,7 +257,7 @@ def start_race(stand: Stand) -> list[Race]:
                                      "vctutor-convert --help": started("-c", "import sys; from vctutor.commands import main; sys.argv = ['vctutor-convert', '--help']; main()")},
                  wanted="vctutor adds at most 500 ms to torch; the help comes within 500 ms", clock=time.perf_counter)]
 
-# %% ../nbs/10_performance.ipynb #934b7fce
+# %% ../nbs/10_performance.ipynb #ab5e0fef
 def machine() -> dict[str, str]:
     "What the times are true for."
     cpu = platform.processor() or platform.machine()
@@ -253,8 +294,8 @@ def as_markdown(
     lines = ["# Races", "", *(f"- {name}: {value}" for name, value in facts.items())]
     for job, rows in table.groupby("job", sort=False):
         wanted = next((w for w in rows["wanted"] if isinstance(w, str) and w), "")
-        lines += ["", f"## {job}", "", *([f"Wanted: {wanted}.", ""] if wanted else []), "| way | ms | times ours | middle half | real-time factor | worth |", "|---|---|---|---|---|---|"]
-        lines += [f"| {r['way']} | {r['ms']:.1f} | {r['times ours']:.3g} | {r['low']:.3g} to {r['high']:.3g} | {number(r['real-time factor'], '.4f')} | {r['worth'] or ''} |" for _, r in rows.iterrows()]
+        lines += ["", f"## {job}", "", *([f"Wanted: {wanted}.", ""] if wanted else []), "| way | ms | times the first | middle half | real-time factor | worth |", "|---|---|---|---|---|---|"]
+        lines += [f"| {r['way']} | {r['ms']:.1f} | {r['times the first']:.3g} | {r['low']:.3g} to {r['high']:.3g} | {number(r['real-time factor'], '.4f')} | {r['worth'] or ''} |" for _, r in rows.iterrows()]
     return "\n".join(lines) + "\n"
 
 def write_table(
