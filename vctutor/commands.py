@@ -272,14 +272,15 @@ def convert(
 @command
 def export(
     run: str,               # run folder or checkpoint
-    output: str,            # file to write, ending in .safetensors
+    output: str,            # file to write: .safetensors for vctutor-convert, .onnx or .pt2 for other programs
 ):
-    "Write a run's converter as one small file that vctutor-convert reads."
-    from vctutor.conversion import load_converter, save_converter
+    "Write a run's converter as one file: a small checkpoint, or a graph that runs without vctutor."
+    from vctutor.export import ENDINGS, export as write
+    from vctutor.conversion import load_converter
     out = Path(output)
-    if out.suffix != ".safetensors": raise ValueError(f"{out} must end in .safetensors")
+    if out.suffix not in ENDINGS: raise ValueError(f"{out} must end in {', '.join(ENDINGS)}")
     if out.exists(): raise ValueError(f"{out} exists already: name another output")
-    save_converter(load_converter(run), out)
+    write(load_converter(run), out)
     print(out)
 
 # %% ../nbs/92_commands.ipynb #426021d1

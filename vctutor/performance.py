@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RACES', 'Race', 'race', 'verdict', 'Stand', 'racing', 'said', 'there', 'mel_race', 'worth_of', 'inversion_race',
-           'alignment_race', 'conversion_race', 'preparation_race', 'folder_race', 'step_race', 'started', 'start_race',
-           'machine', 'measured', 'as_markdown', 'write_table']
+           'alignment_race', 'conversion_race', 'preparation_race', 'folder_race', 'step_race', 'exported_race',
+           'started', 'start_race', 'machine', 'measured', 'as_markdown', 'write_table']
 
 # %% ../nbs/10_performance.ipynb #25f46bac
 import importlib.util
@@ -239,6 +239,13 @@ def step_race(stand: Stand) -> list[Race]:
             "plain": stepper(plain), "fused": stepper(preset(name, fused=True)), "fused, bfloat16": stepper(preset(name, fused=True, precision="bfloat16")),
             "fused, bfloat16, unfolded": stepper(preset(name, fused=True, precision="bfloat16", unfolded=True))}))
     return races
+
+# %% ../nbs/10_performance.ipynb #f17ee6cd
+@racing("export")
+def exported_race(stand: Stand) -> list[Race]:
+    "The generator by PyTorch, by its exported program and by onnxruntime."
+    from vctutor.export import export_race
+    return export_race(stand)
 
 # %% ../nbs/10_performance.ipynb #161ec9aa
 def started(
