@@ -17,7 +17,7 @@ from .training import convert_mel
 STEP = 8     # frames converted at a time: the generator halves the rate three times
 FIXED = 8    # frames of sound that phase reconstruction takes as given
 ROUNDS = 32  # rounds of phase reconstruction for each step
-PEAK = 6.0   # level of the loudest mel value, dB: the middle of the shipped voices
+PEAK = 5.0   # level of the loudest mel value, dB: the middle of the shipped source voice
 
 # %% ../nbs/08d_live.ipynb #e311acf1
 def delay_of(
