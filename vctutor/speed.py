@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['conv_shapes', 'flop_parts', 'step_flops', 'matmul_rate', 'stepper', 'time_steps', 'compare', 'Ahead', 'state_bytes',
-           'step_bytes', 'roof']
+           'weight_traffic', 'roof']
 
 # %% ../nbs/07b_speed.ipynb #9bdd834c
 import resource
@@ -178,7 +178,7 @@ def state_bytes(
     return {"weights": 4 * both, "gradients": 4 * both, "moments of Adam": 8 * both, "averaged generator": 4 * generator}
 
 # %% ../nbs/07b_speed.ipynb #bb86e655
-def step_bytes(
+def weight_traffic(
     cfg: Config,  # uses precision, g_steps and the widths
 ) -> int:         # bytes
     "Memory traffic of the weights in one iteration with a fused Adam; activations are left out."
@@ -196,4 +196,4 @@ def roof(
 ) -> float:              # share of `rate` that an iteration can reach
     "The share of the machine's rate when arithmetic and the weights' traffic take turns (after Williams et al. 2009)."
     flops = step_flops(replace(cfg, checkpointing=False))
-    return flops / rate / (flops / rate / efficiency + step_bytes(cfg) / bandwidth)
+    return flops / rate / (flops / rate / efficiency + weight_traffic(cfg) / bandwidth)
