@@ -38,7 +38,8 @@ def main(
     args = vars(anno_parser(COMMANDS[name], prog=name).parse_args(argv))
     for unused in ("pdb", "xtra"): args.pop(unused)
     try: COMMANDS[name](**args)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name: raise  # an import that fails is a fault of the installation; what a command refuses for want of an extra has no name
         print(f"{name}: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
