@@ -468,9 +468,9 @@ def compare(
     "Distance in shape to the aligned target, of the source, the trivial baseline and the model."
     import pandas as pd
     from vctutor.conversion import band_match
-    from vctutor.training import convert_mel, shape_distance
+    from vctutor.training import shape_distance
     systems = {"unconverted source": lambda mel: mel, "mean/std matching": band_match(train_set),
-               "the model": lambda mel: convert_mel(converter.net, mel, converter.stats)}
+               "the model": converter}
     scores = pd.DataFrame({name: [shape_distance(f(e.source), e.target) for e in held] for name, f in systems.items()})
     table = pd.DataFrame({"distance, dB": scores.mean(), "± 95%": 1.96 * scores.std() / len(held) ** 0.5})
     table["ratio to the source"] = table["distance, dB"] / table.loc["unconverted source", "distance, dB"]

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "splice_frames calibration aligned pitch_matched disguised fmin mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_NOT_NEGATIVE = "splice_frames mask_bands mask_frames calibration aligned pitch_matched disguised fmin harmonics mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
 _POSITIVE = "trim_db mel_std learning_rate max_norm".split()
 _SHARE = "cooldown alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
@@ -37,6 +37,7 @@ def _check(
     for name in _NOT_NEGATIVE: need(getattr(c, name) >= 0, name, "0 or more")
     for name in _POSITIVE: need(getattr(c, name) > 0, name, "above 0")
     for name in _SHARE: need(0 <= getattr(c, name) < 1, name, "at least 0 and below 1")
+    need(c.shifts in (1, 2, 4, 8), "shifts", "1, 2, 4 or 8: the generator takes frames in groups of 8")
     need(c.hop_length <= c.win_length, "hop_length", f"at most win_length={c.win_length}: a longer hop skips samples")
     need(c.win_length % 2 == c.hop_length % 2, "hop_length", f"even or odd like win_length={c.win_length}: padding is half their difference")
     need(c.fmin < c.fmax, "fmin", f"below fmax={c.fmax}")
@@ -67,6 +68,7 @@ class Config:
     griffin_lim_iters: int = 128         # rounds of phase reconstruction
 
     griffin_lim_momentum: float = 0.99   # 0 is the 1984 algorithm; below 1
+    harmonics: float = 0.6               # strength of the harmonics drawn into a spectrum guessed from a mel; 0 draws none
     mel_inversion_iters: int = 20        # non-negative updates from mel to spectrum
     trim_db: float = 40.0                # edges this far below the loudest frame are silence, dB
 
@@ -81,6 +83,8 @@ class Config:
     crop_frames: int = 128               # frames in a training example, a multiple of 16
     stretch: float = 0.1                 # crops are played at 1/(1+stretch) to 1+stretch times their speed
     splice_frames: int = 32              # crops exchange pieces of about this many frames; 0 leaves them whole
+    mask_bands: int = 0                  # stripes of up to this many mel bands are hidden in the source; 0 hides none
+    mask_frames: int = 0                 # stripes of up to this many frames are hidden in the source; 0 hides none
 
     # 03a_augmentation
     aligned: float = 0.2                 # share of crops whose source is the recording, laid on the target's time axis
@@ -128,6 +132,7 @@ class Config:
 
     # 08_conversion
     calibration: float = 1.0             # spread of each converted band over the target's; 0 leaves it as trained
+    shifts: int = 8                      # conversions averaged, each with the frames elsewhere on the generator's grid of 8: 1, 2, 4 or 8
 
     seed: int = 0                        # one seed for everything random
 

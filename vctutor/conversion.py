@@ -49,6 +49,13 @@ class Converter:
         "Frames converted at a time; with instance norm all of them, because it measures the whole recording."
         return WHOLE if self.cfg.norm == "instance" else BLOCK
 
+    def __call__(
+        self,
+        mel: torch.Tensor,  # (n_mels, frames), dB
+    ) -> torch.Tensor:      # (n_mels, frames), dB
+        "The mel in the other voice."
+        return convert_mel(self.net, mel, self.stats, shifts=self.cfg.shifts)
+
 def pretrained() -> Path:
     "The checkpoint that ships with the repository: the default pair of synthetic voices, am_michael to af_heart."
     return data_folder("pretrained") / "am_michael-af_heart.safetensors"
@@ -141,7 +148,7 @@ def converted_stream(
     block = converter.block if block is None else block
     if block % 8 or context % 8: raise ValueError(f"block={block} and context={context} must be multiples of 8: the generator halves the frame rate three times")
     for window, left, right in windows(mels, size=block, before=context, after=context):
-        yield convert_mel(converter.net, window, converter.stats)[:, left:window.shape[1] - right]
+        yield converter(window)[:, left:window.shape[1] - right]
 
 # %% ../nbs/08_conversion.ipynb #2896ff81
 SETTLED = 16  # frames that phase reconstruction takes as given from the block before
@@ -350,7 +357,7 @@ def calibrated(
     "The converter with `scale` and `bias` of its output refitted: each band gets the target's mean and `calibration` times its spread over `examples` (global variance, Toda et al. 2007)."
     if not converter.cfg.calibration: return converter
     stats, net = converter.stats, copy.deepcopy(converter.net)
-    match = band_match(Example(e.name, e.split, convert_mel(net, e.source, stats), e.target, e.source_peak, e.target_peak) for e in examples)
+    match = band_match(Example(e.name, e.split, converter(e.source), e.target, e.source_peak, e.target_peak) for e in examples)
     gain = converter.cfg.calibration * match.target_std / match.source_std
     shift = match.target_mean - gain * match.source_mean
     with torch.no_grad():

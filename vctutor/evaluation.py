@@ -38,7 +38,6 @@ from .audio import log_mel, replacing, to_wave
 from .config import Config
 from .conversion import band_match, within_full_scale
 from .data import read_speech
-from .training import convert_mel
 from .view import Picture, data_url, image, mel_figure, sound_bytes
 from .vocoder import from_recording
 
@@ -408,7 +407,7 @@ def ladder(
     return {"the real target": lambda pair: read_speech(pair.target, cfg),
             "target, through the vocoder from its true spectrogram": rebuilt,
             "target, through mel and back": through("target"),
-            "the model": through("source", lambda mel: convert_mel(converter.net, mel, converter.stats)),
+            "the model": through("source", converter),
             "ridge regression": through("source", fitted),
             "mean/std matching": through("source", matched),
             "the unconverted source": lambda pair: read_speech(pair.source, cfg)}

@@ -34,7 +34,6 @@ from .conversion import convert, convert_folder, load_converter, pretrained
 from .data import default_pairs, read_speech, timbre
 from .features import Cache, augment, cores, prepare_corpus
 from .speed import step_flops, stepper
-from .training import convert_mel
 
 # %% ../nbs/10_performance.ipynb #6fcc9a94
 @dataclass(frozen=True)
@@ -157,10 +156,10 @@ def inversion_race(stand: Stand) -> list[Race]:
     cfg, waves = preset("small"), stand.waves
     mels = [log_mel(wave, cfg) for wave in waves]
     back = dict(sr=cfg.sample_rate, n_fft=cfg.win_length, hop_length=cfg.hop_length, power=1.0, fmin=cfg.fmin, fmax=cfg.fmax)
-    ours = lambda rounds: lambda mel, peak: to_wave(mel, peak, replace(cfg, griffin_lim_iters=rounds))
+    ours = lambda rounds, **changes: lambda mel, peak: to_wave(mel, peak, replace(cfg, griffin_lim_iters=rounds, **changes))
     theirs = lambda rounds: lambda mel, peak: librosa.feature.inverse.mel_to_audio(10 ** ((mel.numpy() + peak) / 20), n_iter=rounds, **back)
     seconds = sum(map(len, waves)) / cfg.sample_rate
-    ways = {"vctutor, 16 rounds": ours(16), "vctutor, 32 rounds": ours(32), "librosa, 32 rounds": theirs(32), "librosa, 128 rounds": theirs(128)}
+    ways = {"vctutor, 16 rounds": ours(16), "vctutor, 32 rounds": ours(32), "vctutor without harmonics, 16 rounds": ours(16, harmonics=0.0), "librosa, 32 rounds": theirs(32), "librosa, 128 rounds": theirs(128)}
     return [Race(f"mel to wave, {said(seconds)}", {name: (lambda way=way: [way(mel, peak) for mel, peak in mels]) for name, way in ways.items()},
                  {name: worth_of(way, waves, cfg) for name, way in ways.items()}, "librosa takes 10 times as long or more, with a worse sound", seconds)]
 
@@ -188,7 +187,7 @@ def conversion_race(stand: Stand) -> list[Race]:
     converter, waves = load_converter(pretrained()), stand.waves[::2]
     cfg = converter.cfg
     mels = [log_mel(wave, cfg) for wave in waves]
-    made = [(convert_mel(converter.net, mel, converter.stats), peak) for mel, peak in mels]
+    made = [(converter(mel), peak) for mel, peak in mels]
     spectra = [mel_to_magnitude(mel, peak, cfg) for mel, peak in made]
     phases = [moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed) for magnitude in spectra]
     rounds = dict(n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters, momentum=cfg.griffin_lim_momentum)
@@ -196,7 +195,7 @@ def conversion_race(stand: Stand) -> list[Race]:
     return [Race(f"conversion, {said(seconds)}", {
         "the whole path": lambda: [convert(converter, wave) for wave in waves],
         "wave to mel": lambda: [log_mel(wave, cfg) for wave in waves],
-        "generator": lambda: [convert_mel(converter.net, mel, converter.stats) for mel, _ in mels],
+        "generator": lambda: [converter(mel) for mel, _ in mels],
         "mel to spectrum": lambda: [mel_to_magnitude(mel, peak, cfg) for mel, peak in made],
         "starting phase": lambda: [moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed) for magnitude in spectra],
         f"Griffin-Lim, {cfg.griffin_lim_iters} rounds": lambda: [griffin_lim(magnitude, phase=phase, **rounds) for magnitude, phase in zip(spectra, phases)]},

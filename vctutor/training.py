@@ -234,12 +234,17 @@ def convert_mel(
     net: nn.Module,     # a generator
     mel: torch.Tensor,  # (n_mels, frames), dB
     stats: Stats,
+    *,
+    shifts: int = 1,    # 1, 2, 4 or 8: conversions to average, each with the frames elsewhere on the generator's grid of 8
 ) -> torch.Tensor:      # (n_mels, frames), dB
     "Rewrite one mel: normalise, generate, restore."
-    was_training = net.training
-    made = net.eval()(normalise(mel, stats)[None].to(next(net.parameters()).device))[0].cpu()
+    was_training, frames = net.training, mel.shape[1]
+    source, starts = normalise(mel, stats)[None].to(next(net.parameters()).device), range(0, 8, 8 // shifts)
+    if shifts > 1: source = torch.cat([F.pad(source, (k, 8 - k), mode="replicate") for k in starts])
+    made = net.eval()(source)
     net.train(was_training)
-    return restore(made, stats)
+    if shifts > 1: made = torch.stack([one[:, k:k + frames] for one, k in zip(made, starts)]).mean(0, keepdim=True)
+    return restore(made[0].cpu(), stats)
 
 # %% ../nbs/07_training.ipynb #7ab08ca1
 def mel_distance(
