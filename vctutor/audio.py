@@ -380,8 +380,11 @@ def pitch_track(
         best = reached + now
     path = [best.argmax()]
     for origin in reversed(origins): path.append(origin[path[-1]])
-    path = torch.stack(path[::-1])
-    return pitches[path], score[path, torch.arange(len(path), device=path.device)]
+    path, frames = torch.stack(path[::-1]).clamp(1, len(pitches) - 2), torch.arange(score.shape[1], device=score.device)
+    below, top, above = (score[path + k, frames] for k in (-1, 0, 1))
+    bend = (below - 2 * top + above).clamp(max=-1e-6)
+    between = ((below - above) / 2 / bend).clamp(-1, 1)  # the top of a parabola through three candidates
+    return pitches[path] * (pitches[1] / pitches[0]) ** between, top
 
 # %% ../nbs/01_audio.ipynb #a5200787
 _BREATH = 4500.0, 800.0  # Hz: around it, over such a width, a voice turns from harmonics to breath

@@ -8,14 +8,14 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'Bench', 'Measured', 'Claim', 'claim', 'badge', 'Finding', 'run', 'findings', 'table', 'glance', 'powers',
            'level_lost', 'lost_above', 'nothing_below', 'nothing_above', 'rate_balance', 'harmonic_dip',
            'harmonics_apart', 'between_frames', 'tones_apart', 'closure_shown', 'window_balance', 'misfit',
-           'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'two_windows', 'shipped_output',
-           'bands_in', 'bands_out', 'output_spread', 'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap',
-           'recorded', 'with_relu', 'without_norm', 'seeded_critic', 'dead_units', 'sight', 'kernel_balance', 'duel',
-           'last_l1', 'against', 'jumps', 'steadier', 'steady_with_norm', 'blurred', 'stand_in', 'who_pulls',
-           'gate_acts', 'steady_with_smoothing', 'steady_rate', 'explosions', 'faster', 'momentum_of_adam',
-           'noise_scales', 'batch_balance', 'cuts', 'falling', 'patient_enough', 'noisy_descent', 'gradual',
-           'start_of_mean', 'start_of_std', 'unheld', 'floor_of_range', 'top_of_range', 'steady_update', 'compare',
-           'logged', 'view_claim']
+           'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics',
+           'two_windows', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread', 'output_start',
+           'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm', 'seeded_critic',
+           'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
+           'steady_with_norm', 'blurred', 'stand_in', 'who_pulls', 'gate_acts', 'steady_with_smoothing', 'steady_rate',
+           'explosions', 'faster', 'momentum_of_adam', 'noise_scales', 'batch_balance', 'cuts', 'falling',
+           'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld', 'floor_of_range',
+           'top_of_range', 'steady_update', 'compare', 'logged', 'view_claim']
 
 # %% ../nbs/09a_claims.ipynb #3f4b96ed
 import difflib
@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .audio import bank_of, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, random_phase, spectrum
+from .audio import LOWEST, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, pitch_track, random_phase, spectrum
 from .config import Config
 from .conversion import load_converter, pretrained
 from .data import Batches, data_folder, default_pairs, prepare_all, read_speech
@@ -464,6 +464,34 @@ def better_inverse(bench: Bench) -> Measured:
     none, once, twice = (far(n * bench.cfg.mel_inversion_iters) for n in (0, 1, 2))
     return Measured({"nearer than the start, %": 100 * (1 - once / none), "gained by twice the updates, %": 100 * (1 - twice / once)}, bench.said(4))
 
+def teeth(
+    magnitude: torch.Tensor,  # (bins, frames), of a recording
+    pitches: torch.Tensor,    # (frames,), Hz
+    cfg: Config,
+    *,
+    above: float,             # Hz
+    below: float,             # Hz
+) -> torch.Tensor:            # (frames,), dB
+    "How far a spectrum's levels at the multiples of a pitch stand above those midway between them."
+    level, frames = 20 * torch.log10(magnitude.clamp(min=1e-5)), torch.arange(magnitude.shape[1])
+    at = lambda times: level[(times * pitches * cfg.win_length / cfg.sample_rate).round().long().clamp(max=len(level) - 1), frames]
+    found = torch.stack([torch.where((k * pitches > above) & (k * pitches < below), at(k) - (at(k - 0.5) + at(k + 0.5)) / 2, torch.nan) for k in range(1, int(below / LOWEST) + 1)])
+    return found.nanmean(0)
+
+@claim("harmonics", "The harmonics drawn into a spectrum stand where the voice has its own.",
+       Rule({"teeth above gaps, 1 to 2 kHz, dB": at_least(3), "2 to 4 kHz, dB": at_least(1)},
+            {"teeth above gaps, 1 to 2 kHz, dB": at_least(3)}, "how high: the voice's own have faded there"), section="choices")
+def drawn_harmonics(bench: Bench) -> Measured:
+    "Has the true spectrum teeth at the multiples of the pitch that was read from its mel?"
+    cfg, near, far = bench.cfg, [], []
+    for wave in bench.waves[:20]:
+        mel, peak = log_mel(wave, cfg)
+        true, (pitches, clear) = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs(), pitch_track(between_bands(mel, peak, cfg), cfg)
+        drawn = clear > 0.7  # as in `with_harmonics`
+        near.append(teeth(true, pitches, cfg, above=1000, below=2000)[drawn])
+        far.append(teeth(true, pitches, cfg, above=2000, below=4000)[drawn])
+    return Measured({"teeth above gaps, 1 to 2 kHz, dB": torch.cat(near).nanmean().item(), "2 to 4 kHz, dB": torch.cat(far).nanmean().item()}, bench.said(20))
+
 # %% ../nbs/09a_claims.ipynb #98e21882
 @claim("one_front_end", "Analysis and synthesis must use the same window.", Rule({"mel off with twice the window, dB": at_least(JUST_HEARD)}), section="audio", of="win_length")
 def two_windows(bench: Bench) -> Measured:
@@ -499,6 +527,15 @@ def bands_out(bench: Bench) -> Measured:
     _, made, want = shipped_output(bench)
     off = (torch.cdist(made, want, p=1).argmin(1) - torch.arange(len(made))).abs()
     return Measured({"bands nearest to their own, %": 100 * (off <= 1).float().mean().item()}, "the shipped checkpoint on 3 test sentences")
+
+@claim("shifts", "Averaging shifted conversions takes out what depends on where a recording begins.", Rule({"moved by one frame, over a single conversion": at_most(0.5)}), section="choices")
+def beginning(bench: Bench) -> Measured:
+    "How far does a conversion move when the recording begins one frame earlier?"
+    converter, held = shipped_output(bench)[0], [e.source for e in bench.examples if e.split == "test"]
+    def moved(shifts):
+        made = replace(converter, cfg=replace(converter.cfg, shifts=shifts))
+        return sum((made(F.pad(mel, (1, 0), mode="replicate"))[:, 1:] - made(mel)).abs().mean().item() for mel in held)
+    return Measured({"moved by one frame, over a single conversion": moved(bench.cfg.shifts) / moved(1)}, f"the shipped checkpoint on {len(held)} test sentences")
 
 # %% ../nbs/09a_claims.ipynb #d45b6089
 @claim("scale", "With this scale the output's standard deviation reaches about 3 in normalised units.", Rule({"std of a trained output": (2.5, 3.5)}), section="generator")
@@ -983,6 +1020,8 @@ logged("norm", "Channel norm is as good as instance and batch norm.", ENOUGH, "b
 logged("two_sided", "Labels smoothed on one side are better than on both.", HELPS, "base-1200", "two-sided", of="two_sided", section="choices")
 logged("dropout", "Dropout helps on sentences never heard.", HELPS, "base-1200", "no-dropout", of="dropout", section="choices")
 logged("crop_frames", "Crops of 128 frames are better than of 64.", HELPS, "base-1200", "crop-64", of="crop_frames", section="choices")
+logged("splice_frames", "Crops that exchange pieces make a better conversion than whole ones.", HELPS, "base-1200", "no-splice", of="splice_frames", section="choices")
+logged("cooldown", "Rates that fall to 0 make a better conversion than constant ones.", HELPS, "base-1200", "no-cooldown", of="cooldown", section="choices")
 logged("stretch", "Crops at other speeds help.", HELPS, "base-1200", "no-stretch", of="stretch", section="choices")
 logged("aligned", "Views help: recordings laid on the target's time axis are not enough alone.", HELPS, "base-1200", "recipe-pairs", of="aligned", section="choices")
 logged("pitch_matched", "Pitch-matched sources help.", HELPS, "base-1200", "no-pitch-match", of="pitch_matched", section="choices")
