@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .audio import LOWEST, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, pitch_track, random_phase, spectrum
+from .audio import LOWEST, VOICED, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, pitch_track, random_phase, spectrum
 from .config import Config
 from .conversion import load_converter, pretrained
 from .data import Batches, data_folder, default_pairs, prepare_all, read_speech
@@ -487,7 +487,7 @@ def drawn_harmonics(bench: Bench) -> Measured:
     for wave in bench.waves[:20]:
         mel, peak = log_mel(wave, cfg)
         true, (pitches, clear) = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs(), pitch_track(between_bands(mel, peak, cfg), cfg)
-        drawn = clear > 0.7  # as in `with_harmonics`
+        drawn = clear > VOICED
         near.append(teeth(true, pitches, cfg, above=1000, below=2000)[drawn])
         far.append(teeth(true, pitches, cfg, above=2000, below=4000)[drawn])
     return Measured({"teeth above gaps, 1 to 2 kHz, dB": torch.cat(near).nanmean().item(), "2 to 4 kHz, dB": torch.cat(far).nanmean().item()}, bench.said(20))

@@ -238,13 +238,11 @@ def convert_mel(
     shifts: int = 1,    # 1, 2, 4 or 8: conversions to average, each with the frames elsewhere on the generator's grid of 8
 ) -> torch.Tensor:      # (n_mels, frames), dB
     "Rewrite one mel: normalise, generate, restore."
-    was_training, frames = net.training, mel.shape[1]
-    source, starts = normalise(mel, stats)[None].to(next(net.parameters()).device), range(0, 8, 8 // shifts)
-    if shifts > 1: source = torch.cat([F.pad(source, (k, 8 - k), mode="replicate") for k in starts])
-    made = net.eval()(source)
+    was_training, frames, starts = net.training, mel.shape[1], range(0, 8, 8 // shifts)
+    source, room = normalise(mel, stats)[None].to(next(net.parameters()).device), 8 if shifts > 1 else 0
+    made = net.eval()(torch.cat([F.pad(source, (k, room - k), mode="replicate") for k in starts]))
     net.train(was_training)
-    if shifts > 1: made = torch.stack([one[:, k:k + frames] for one, k in zip(made, starts)]).mean(0, keepdim=True)
-    return restore(made[0].cpu(), stats)
+    return restore(torch.stack([one[:, k:k + frames] for one, k in zip(made, starts)]).mean(0).cpu(), stats)
 
 # %% ../nbs/07_training.ipynb #7ab08ca1
 def mel_distance(
