@@ -7,7 +7,8 @@ __all__ = ['SILENT', 'QUIETEST', 'LOWEST', 'HIGHEST', 'VOICED', 'Recording', 'lo
            'replacing', 'save', 'frame_levels', 'not_silent', 'speech_levels', 'trim', 'spectrum', 'laid_out',
            'overlap_add', 'hz_to_mel', 'mel_to_hz', 'mel_bank', 'edge', 'padded', 'bank_of', 'sparse_bank',
            'mel_levels', 'below_peak', 'log_mel', 'between_bands', 'pitch_track', 'harmonic_comb', 'with_harmonics',
-           'mel_to_magnitude', 'griffin_lim', 'random_phase', 'moving_phase', 'to_padded_wave', 'to_wave']
+           'mean_spectrum', 'bandwidth_of', 'low_pass', 'passing', 'limited', 'mel_to_magnitude', 'griffin_lim',
+           'random_phase', 'moving_phase', 'to_padded_wave', 'to_wave']
 
 # %% ../nbs/01_audio.ipynb #199aaae1
 import io
@@ -415,18 +416,80 @@ def with_harmonics(
     share = cfg.harmonics * voiced * torch.sigmoid((_BREATH[0] - hz) / _BREATH[1])[:, None]
     return guess * harmonic_comb(pitches, cfg).clamp(min=0.05) ** share
 
+# %% ../nbs/01_audio.ipynb #6e66d4ca
+_CLIFF, _BEFORE, _LOWEST_END = 15.0, 1000.0, 3000.0  # dB, Hz, Hz: how deep it falls, below the mean of how many Hz; the telephone's 3.4 kHz is the least to expect
+_LOUD = 25.0  # dB: frames further below the loudest are not speech
+
+def mean_spectrum(
+    waves,        # iterable of sounds, each (samples,), at least win_length of them
+    cfg: Config,  # uses win_length and hop_length
+) -> torch.Tensor:  # (win_length//2 + 1,), dB
+    "The mean level of each bin over the loud frames of all `waves`."
+    total, frames = 0.0, 0
+    for wave in waves:
+        magnitude = spectrum(wave, n_fft=cfg.win_length, hop=cfg.hop_length).abs()
+        energy = magnitude.square().sum(0)
+        level = 20 * magnitude[:, energy > energy.max() * 10 ** (-_LOUD / 10)].clamp(min=1e-6).log10()
+        total, frames = total + level.sum(1), frames + level.shape[1]
+    if not frames: raise ValueError("no sound to take a mean of: each recording is empty or silent")
+    return total / frames
+
+def bandwidth_of(
+    waves,        # iterable of recordings, each (samples,), at least win_length of them
+    cfg: Config,  # uses sample_rate, win_length and hop_length
+) -> float:       # Hz; half of sample_rate where there is no cliff
+    "The frequency above which recordings hold nothing."
+    level, per = mean_spectrum(waves, cfg), cfg.sample_rate / cfg.win_length
+    reach = round(_BEFORE / per)
+    loudest_above = level.flip(0).cummax(0).values.flip(0)
+    fallen = loudest_above[reach:] < level.unfold(0, reach, 1).mean(1)[:-1] - _CLIFF
+    fallen[:max(round(_LOWEST_END / per) - reach, 0)] = False
+    return (reach + fallen.int().argmax().item()) * per if fallen.any() else cfg.sample_rate / 2
+
+# %% ../nbs/01_audio.ipynb #70643c30
+_SLOPE = 400.0  # Hz from pass to stop: 3.1 over the length of a filter with a Hann window (Ifeachor and Jervis 1993)
+
+@lru_cache(maxsize=8)
+def low_pass(
+    cfg: Config,     # uses sample_rate and bandwidth
+) -> torch.Tensor:   # (taps,), an odd number, symmetric
+    "The filter that ends a sound at `bandwidth`, half as strong there."
+    half = int(3.1 * cfg.sample_rate / _SLOPE) // 2
+    t = torch.arange(-half, half + 1, dtype=torch.float64)
+    taps = torch.sinc(2 * cfg.bandwidth / cfg.sample_rate * t) * torch.hann_window(2 * half + 3, periodic=False, dtype=torch.float64)[1:-1]
+    return (taps / taps.sum()).float()
+
+@lru_cache(maxsize=8)
+def passing(
+    cfg: Config,     # uses sample_rate, win_length and bandwidth
+) -> torch.Tensor:   # (win_length//2 + 1, 1), about 0 to 1
+    "How much of each bin `low_pass` lets through."
+    if not cfg.bandwidth: return torch.ones(cfg.win_length // 2 + 1, 1)
+    taps = low_pass(cfg).double()
+    turn = torch.linspace(0, math.pi, cfg.win_length // 2 + 1, dtype=torch.float64)[:, None] * (torch.arange(len(taps)) - len(taps) // 2)
+    return (taps * turn.cos()).sum(1, keepdim=True).abs().float()
+
+def limited(
+    wave: torch.Tensor,  # (samples,)
+    cfg: Config,         # uses sample_rate and bandwidth
+) -> torch.Tensor:       # (samples,)
+    "A sound without what lies above `bandwidth`."
+    if not cfg.bandwidth: return wave
+    taps = low_pass(cfg).to(wave.device)
+    return F.conv1d(wave[None, None], taps[None, None], padding=len(taps) // 2)[0, 0]
+
 # %% ../nbs/01_audio.ipynb #d4afd797
 def mel_to_magnitude(
     mel: torch.Tensor,   # (n_mels, frames), dB below the peak
     peak: float,         # dB
-    cfg: Config,         # uses the mel bank, harmonics and mel_inversion_iters
+    cfg: Config,         # uses the mel bank, harmonics, mel_inversion_iters and bandwidth
 ) -> torch.Tensor:       # (win_length//2 + 1, frames), not negative
-    "A spectrum whose mel is `mel`: levels between the bands, the voice's harmonics, then multiplicative updates (Lee and Seung 2001), which never go below 0."
+    "A spectrum whose mel is `mel`: levels between the bands, the voice's harmonics, then multiplicative updates (Lee and Seung 2001), which never go below 0; nothing above `bandwidth`."
     (down, up), want = [x.to(mel.device) for x in sparse_bank(cfg)], 10 ** ((mel + peak) / 20)
     guess = with_harmonics(between_bands(mel, peak, cfg), mel, cfg)
     top = up @ want
     for _ in range(cfg.mel_inversion_iters): guess = guess * top / (up @ (down @ guess)).clamp(min=1e-10)
-    return guess
+    return guess * passing(cfg).to(mel.device)
 
 # %% ../nbs/01_audio.ipynb #7410ac68
 def griffin_lim(

@@ -8,7 +8,7 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'Bench', 'Measured', 'Claim', 'claim', 'badge', 'Finding', 'run', 'findings', 'table', 'glance', 'powers',
            'level_lost', 'lost_above', 'nothing_below', 'nothing_above', 'rate_balance', 'harmonic_dip',
            'harmonics_apart', 'between_frames', 'tones_apart', 'closure_shown', 'window_balance', 'misfit',
-           'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics',
+           'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics', 'their_end',
            'two_windows', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread', 'output_start',
            'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm', 'seeded_critic',
            'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .audio import LOWEST, VOICED, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mel_to_magnitude, padded, pitch_track, random_phase, spectrum
+from .audio import LOWEST, VOICED, bandwidth_of, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mean_spectrum, mel_to_magnitude, padded, pitch_track, random_phase, spectrum, to_wave
 from .config import Config
 from .conversion import load_converter, pretrained
 from .data import Batches, data_folder, default_pairs, prepare_all, read_speech
@@ -491,6 +491,17 @@ def drawn_harmonics(bench: Bench) -> Measured:
         near.append(teeth(true, pitches, cfg, above=1000, below=2000)[drawn])
         far.append(teeth(true, pitches, cfg, above=2000, below=4000)[drawn])
     return Measured({"teeth above gaps, 1 to 2 kHz, dB": torch.cat(near).nanmean().item(), "2 to 4 kHz, dB": torch.cat(far).nanmean().item()}, bench.said(20))
+
+@claim("bandwidth", "A sound that ends where its recordings end has their treble.", Rule({"off from 7 to 8 kHz, over what it is without": at_most(0.5)}), section="choices")
+def their_end(bench: Bench) -> Measured:
+    "Recordings are kept at 16,000 Hz, turned to mels and back: how far is the mean spectrum off at its end?"
+    kept_at = lambda wave: torch.from_numpy(soxr.resample(soxr.resample(wave.numpy(), bench.cfg.sample_rate, 16_000), 16_000, bench.cfg.sample_rate))
+    waves, plain = [kept_at(wave) for wave in bench.waves[:8]], replace(bench.cfg, griffin_lim_iters=16, bandwidth=0.0)
+    hz = torch.linspace(0, plain.sample_rate / 2, plain.win_length // 2 + 1)
+    top, true = (hz > 7000) & (hz < 8000), mean_spectrum(waves, plain)
+    off = lambda end: (mean_spectrum((to_wave(*log_mel(wave, plain), replace(plain, bandwidth=end)) for wave in waves), plain) - true)[top].abs().mean().item()
+    end = bench.cfg.bandwidth or bandwidth_of(waves, plain)
+    return Measured({"off from 7 to 8 kHz, over what it is without": off(end) / off(0.0), "end, Hz": end}, bench.said(8))
 
 # %% ../nbs/09a_claims.ipynb #98e21882
 @claim("one_front_end", "Analysis and synthesis must use the same window.", Rule({"mel off with twice the window, dB": at_least(JUST_HEARD)}), section="audio", of="win_length")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "splice_frames mask_bands mask_frames calibration aligned pitch_matched disguised fmin harmonics mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_NOT_NEGATIVE = "splice_frames mask_bands mask_frames calibration aligned pitch_matched disguised fmin bandwidth harmonics mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
 _POSITIVE = "trim_db mel_std learning_rate max_norm".split()
 _SHARE = "cooldown alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
@@ -42,6 +42,7 @@ def _check(
     need(c.win_length % 2 == c.hop_length % 2, "hop_length", f"even or odd like win_length={c.win_length}: padding is half their difference")
     need(c.fmin < c.fmax, "fmin", f"below fmax={c.fmax}")
     need(c.fmax <= c.sample_rate / 2, "fmax", f"at most half of sample_rate={c.sample_rate}: nothing is recorded above it")
+    need(c.bandwidth == 0 or 1000 <= c.bandwidth <= c.sample_rate / 2, "bandwidth", f"0 or from 1,000 Hz to half of sample_rate={c.sample_rate}")
     need(c.mel_min < c.mel_max, "mel_min", f"below mel_max={c.mel_max}")
     need(c.mel_max == 0, "mel_max", "0: mels are relative to their peak")
     need(c.input_channels == c.n_mels, "input_channels", f"n_mels={c.n_mels}: the mel bands are the channels")
@@ -65,6 +66,7 @@ class Config:
     win_length: int = 1024               # analysis window and FFT size, samples
     fmin: float = 20.0                   # lowest edge of the mel bands, Hz
     fmax: float = 8000.0                 # highest edge of the mel bands, Hz
+    bandwidth: float = 0.0               # Hz; the recordings hold nothing above, and the sound made is cut there; 0 cuts nothing
     griffin_lim_iters: int = 128         # rounds of phase reconstruction
 
     griffin_lim_momentum: float = 0.99   # 0 is the 1984 algorithm; below 1

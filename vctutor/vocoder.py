@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .audio import edge, griffin_lim, mel_bank, mel_to_magnitude, moving_phase, padded, spectrum
+from .audio import edge, griffin_lim, limited, mel_bank, mel_to_magnitude, moving_phase, padded, spectrum
 from .config import Config
 from .conversion import BLOCK, wave_stream, windows
 
@@ -141,7 +141,7 @@ HIFIGAN_CONTEXT = 16  # frames the network sees on each side of a block: more th
 
 @torch.no_grad()
 def _sound(net, mel, peak, cfg):  # (n_mels, frames) dB -> (frames*256,)
-    return net(hifigan_mel(mel, peak, cfg)[None].to(next(net.parameters()).device))[0].to(mel.device)
+    return limited(net(hifigan_mel(mel, peak, cfg)[None].to(next(net.parameters()).device))[0].to(mel.device), cfg)
 
 def hifigan_stream(
     mels,                         # iterable of mels, each (n_mels, frames), of any widths, dB below the peak
@@ -190,7 +190,7 @@ def from_recording(
     "What a vocoder makes of all it could be given: Griffin-Lim of the true magnitudes, HiFi-GAN of its own true mel."
     vocoder(name)
     magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
-    if name == "hifigan": return load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0]
+    if name == "hifigan": return limited(load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0], cfg)
     phase = moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed)
     made = griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters, momentum=cfg.griffin_lim_momentum, phase=phase)
     return made[edge(cfg):len(made) - edge(cfg)]
