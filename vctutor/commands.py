@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'HEARD', 'ENROLLED', 'STYLE', 'command', 'main', 'run_folder', 'settings', 'run_config', 'read_examples',
-           'best_device', 'fingerprint', 'folder_of', 'with_bandwidth', 'learn', 'train', 'convert', 'export', 'corpus',
-           'scored_and_enrolled', 'rungs', 'corpus_of', 'evaluate', 'experiment_pairs', 'with_row', 'experiment',
-           'compare', 'write_report', 'demo', 'bench', 'app']
+           'best_device', 'fingerprint', 'folder_of', 'with_bandwidth', 'same_recordings', 'merged', 'learn', 'train',
+           'corpus_of', 'merge', 'convert', 'export', 'corpus', 'scored_and_enrolled', 'rungs', 'evaluate',
+           'experiment_pairs', 'with_row', 'experiment', 'compare', 'write_report', 'demo', 'bench', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -98,13 +98,21 @@ def run_config(
     resumed: bool,       # whether there is a run in it
     size: str | None,    # preset; None is small, or the run's own
     changes: dict,       # fields to change
+    begin: str | None = None,  # checkpoint that a new run is a branch of
 ):                       # `Config`
-    "The configuration of a run: a new one, or exactly the one it began with."
+    "The configuration of a run: a new one, exactly the one it began with, or that of the run it leaves with another seed."
     from dataclasses import replace
     from vctutor.config import from_json, preset
     from vctutor.training import read_checkpoint
-    if not resumed: return preset(size or "small", **changes)
-    saved = from_json(read_checkpoint(folder / "last.safetensors", only="nothing")[0]["config"])
+    if not resumed and not begin: return preset(size or "small", **changes)
+    path = folder / "last.safetensors" if resumed else Path(begin)
+    saved = from_json(read_checkpoint(path, only="nothing")[0]["config"])
+    if not resumed:
+        changed = replace(saved, **changes)
+        if changed.seed == saved.seed or changed != replace(saved, seed=changed.seed):
+            raise ValueError(f"a branch of {begin} differs from it in the seed and in nothing else: want --set seed=N, N not {saved.seed}")
+        if size and preset(size).hidden_channels != saved.hidden_channels: raise ValueError(f"{begin} has hidden_channels={saved.hidden_channels}, not that of --preset {size}: leave --preset away")
+        return changed
     wanted = dict(hidden_channels=preset(size).hidden_channels) | changes if size else changes
     for name, value in wanted.items():
         if getattr(replace(saved, **{name: value}), name) != getattr(saved, name):
@@ -180,6 +188,34 @@ def with_bandwidth(
     heard = [p.target for p in pairs if p.name in training][:HEARD]
     return replace(cfg, bandwidth=round(bandwidth_of((read_speech(path, cfg) for path in heard), cfg), 1))
 
+# %% ../nbs/92_commands.ipynb #704a99e1
+def same_recordings(
+    folder: Path,    # of a run
+    examples: list,  # of `Example`
+):
+    "Raise a `ValueError` unless `examples` are those the run in `folder` began with."
+    if json.loads((folder / "run.json").read_text())["corpus"] != fingerprint(examples):
+        raise ValueError(f"the recordings are not those the run in {folder} began with: start another run")
+
+def merged(
+    runs: list,      # two or more finished run folders that share their beginning
+    pairs: list,     # of `Pair`
+    examples: list,  # of `Example`, those the runs learned from
+):                   # a `Converter`
+    "The mean of the runs' averaged generators, calibrated on the training sentences."
+    from dataclasses import replace
+    from vctutor.conversion import Converter, calibrated
+    from vctutor.training import load_state, mean_net
+    for run in runs: same_recordings(Path(run), examples)
+    states = [load_state(Path(run) / "last.safetensors") for run in runs]
+    first = states[0]
+    for run, state in zip(runs[1:], states[1:]):
+        if replace(state.cfg, seed=first.cfg.seed) != first.cfg: raise ValueError(f"{run} and {runs[0]} differ in more than the seed: their weights have no mean that is a network")
+        if state.cfg.seed == first.cfg.seed: raise ValueError(f"{run} is the same run as {runs[0]}: want a branch of it, made with --begin")
+        if state.history[0] != first.history[0]: raise ValueError(f"{run} and {runs[0]} began apart: start one as a branch of the other, with vctutor-train --begin")
+    cfg, training = with_bandwidth(first.cfg, pairs, examples), [e for e in examples if e.split == "train"]
+    return calibrated(Converter(mean_net([state.averaged for state in states]), first.stats, cfg), training)
+
 # %% ../nbs/92_commands.ipynb #ec3ffa4a
 def learn(
     pairs: list,           # of `Pair`
@@ -189,6 +225,7 @@ def learn(
     changes: dict,         # fields of `Config` to change
     steps: int = 0,        # iterations; 0 is `num_epochs` passes over the corpus
     resume: bool = False,  # go on with the run in the folder
+    begin: str | None = None,  # checkpoint in the folder of another run on these recordings, to branch off from with another seed
     cache: str | None = None,  # folder of features, or off; the user's cache folder when not given
     workers: int = 0,      # processes that prepare the recordings; 0 is one for each core
 ):                         # the final `State` and the examples
@@ -201,22 +238,24 @@ def learn(
     from vctutor.features import augment
     from vctutor.several import agree, first, fit_for_team, from_first, launched, processes, weight_digest
     from vctutor.stats import measure
-    from vctutor.training import cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
+    from vctutor.training import branch, cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
     if launched() > processes(): raise ValueError(f"{launched()} processes were started, and this command works alone: start only vctutor-train that way")
     leading = lambda hook: hook if first() else lambda state: None  # files and pictures are made once
     with run_folder(run, resume=resume) as (folder, resumed):
-        cfg = from_first(lambda: run_config(folder, resumed=resumed, size=size, changes=changes))
+        cfg = from_first(lambda: run_config(folder, resumed=resumed, size=size, changes=changes, begin=begin))
         fit_for_team(cfg)
         examples = read_examples(pairs, cfg, cache=cache, workers=workers)
         agree("recordings", [(e.name, e.split, tuple(e.source.shape)) for e in examples])
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
-            if json.loads((folder / "run.json").read_text())["corpus"] != fingerprint(examples):
-                raise ValueError(f"the recordings are not those the run in {folder} began with: start another run")
+            same_recordings(folder, examples)
             state = load_state(folder / "last.safetensors", device=best_device())
         else:
-            state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
+            if begin:
+                same_recordings(Path(begin).parent, examples)
+                state = branch(begin, seed=cfg.seed, device=best_device())
+            else: state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
             for name, text in () if not first() else (("config.json", to_json(cfg)), ("run.json", json.dumps(dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"))))):
                 with replacing(folder / name) as temporary: temporary.write_text(text)
         batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
@@ -242,6 +281,7 @@ def train(
     steps: int = 0,         # iterations; 0 is num_epochs passes over the corpus
     set: str = None,        # fields of Config to change, such as "l1_weight=10 num_epochs=50"
     resume: bool = False,   # go on with the run in the run folder
+    begin: str = None,      # checkpoint of another run on these recordings: train a branch of it, with another seed
     cache: str = None,      # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
     workers: int = 0,       # processes that prepare the recordings; 0 is one for each core
 ):
@@ -253,8 +293,50 @@ def train(
         pairs = find_pairs(source, target)
         alone = len(sounds_in(source)) + len(sounds_in(target)) - 2 * len(pairs)
         if alone: print(f"{alone} recordings have no partner of the same name: left out", file=sys.stderr)
-        state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
+        state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, begin=begin, cache=cache, workers=workers)
         print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
+
+# %% ../nbs/92_commands.ipynb #f4d9abc3
+def corpus_of(
+    run,                  # run folder or checkpoint
+    corpus: str | None,   # two folders, "SOURCE TARGET"; None is the run's own
+) -> list:                # of `Pair`, with a validation split
+    "The sentences to evaluate a run on."
+    import shlex
+    from vctutor.data import find_pairs, with_validation
+    if corpus: folders = shlex.split(corpus)
+    else:
+        facts = (Path(run) if Path(run).is_dir() else Path(run).parent) / "run.json"
+        if not facts.exists(): raise FileNotFoundError(f"{facts} does not exist: name the recordings with --corpus 'SOURCE TARGET'")
+        known = json.loads(facts.read_text())
+        folders = [known[side] for side in ("source", "target") if side in known]
+    if len(folders) != 2: raise ValueError(f"--corpus {corpus!r} must name two folders, 'SOURCE TARGET'")
+    return with_validation(find_pairs(*folders))
+
+# %% ../nbs/92_commands.ipynb #46844aae
+@command
+def merge(
+    first: str,         # finished run folder
+    second: str,        # finished run folder: a branch of the first, trained with --begin
+    out: str = None,    # folder to make for the converter (needed)
+    cache: str = None,  # folder for features, or off to keep none; VCTUTOR_CACHE or the user's cache folder when not given
+    workers: int = 0,   # processes that prepare the recordings; 0 is one for each core
+):
+    "Average the weights of a run and of its branch into one converter."
+    from vctutor.audio import replacing
+    from vctutor.config import from_json, to_json
+    from vctutor.conversion import save_converter
+    from vctutor.training import read_checkpoint
+    if not out: raise ValueError("--out is missing: name the folder to make for the converter")
+    if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder")
+    pairs, cfg = corpus_of(first, None), from_json(read_checkpoint(Path(first) / "last.safetensors", only="nothing")[0]["config"])
+    converter = merged([first, second], pairs, read_examples(pairs, cfg, cache=cache, workers=workers))
+    facts = (Path(first) / "run.json").read_text()
+    with run_folder(out, resume=False) as (folder, _):
+        for name, text in (("config.json", to_json(converter.cfg)), ("run.json", facts)):
+            with replacing(folder / name) as temporary: temporary.write_text(text)
+        save_converter(converter, folder / "converter.safetensors")
+    print(f"convert with: vctutor-convert {out} INPUT OUTPUT")
 
 # %% ../nbs/92_commands.ipynb #51d82036
 @command
@@ -348,22 +430,6 @@ def rungs(
     from vctutor.vocoder import from_recording, vocode
     return ladder(converter, [e for e in examples if e.split == "train"], vocode=partial(vocode, name=vocoder), true_wave=partial(from_recording, name=vocoder))
 
-def corpus_of(
-    run,                  # run folder or checkpoint
-    corpus: str | None,   # two folders, "SOURCE TARGET"; None is the run's own
-) -> list:                # of `Pair`, with a validation split
-    "The sentences to evaluate a run on."
-    import shlex
-    from vctutor.data import find_pairs, with_validation
-    if corpus: folders = shlex.split(corpus)
-    else:
-        facts = (Path(run) if Path(run).is_dir() else Path(run).parent) / "run.json"
-        if not facts.exists(): raise FileNotFoundError(f"{facts} does not exist: name the recordings with --corpus 'SOURCE TARGET'")
-        known = json.loads(facts.read_text())
-        folders = [known[side] for side in ("source", "target") if side in known]
-    if len(folders) != 2: raise ValueError(f"--corpus {corpus!r} must name two folders, 'SOURCE TARGET'")
-    return with_validation(find_pairs(*folders))
-
 @command
 def evaluate(
     run: str,                     # run folder or checkpoint
@@ -453,16 +519,21 @@ def experiment(
     if gone := missing(): raise ValueError(f"the log needs every figure; missing: {', '.join(gone)}; {next(iter(gone.values()))}")
     plan = plans[name]
     plan = plans[plan["run"]] | plan if "run" in plan else plan
+    trained = lambda known: Path(out) / known
     vocoder(plan["vocoder"])
     cpu = lambda: sum(os.times()[:4])  # seconds, of this process and of those it started and that have ended
-    pairs, start, run = experiment_pairs(plan, have), cpu(), Path(out) / plan.get("run", name)
+    pairs, start, run = experiment_pairs(plan, have), cpu(), trained(plan.get("run", name))
     size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
     row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
     read_log = lambda: pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
-    if system == "the model":
+    if "merge" in plan:
+        examples = read_examples(pairs, preset(size, **changes), cache=cache, workers=workers)
+        converter, row = merged([trained(known) for known in plan["merge"]], pairs, examples), row | {"preset": size, "changes": json.dumps(changes), "steps": plan["steps"]}
+        if "run" not in plan: row["CPU minutes"] = read_log().set_index("name")["CPU minutes"].reindex(plan["merge"]).sum()
+    elif system == "the model":
         log = read_log()
         before = log.loc[(log["name"] == name) & run.exists(), "CPU minutes"].sum()  # of the part of the run that was there
-        state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists(), cache=cache, workers=workers)
+        state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists(), begin=str(trained(plan["begin"])) if "begin" in plan else None, cache=cache, workers=workers)
         converter, row = load_converter(run), row | {"preset": size, "changes": json.dumps(changes), "steps": state.step}
         if "run" not in plan: row["CPU minutes"] = round(before + (cpu() - start) / 60, 1)
     else:

@@ -7,7 +7,7 @@ __all__ = ['TRAINED', 'FORMAT', 'NETS', 'FRONT_END', 'State', 'convolution_as_pr
            'average', 'decay_at', 'through', 'fetched', 'generator_step', 'discriminator_step', 'cooling', 'cooled',
            'train', 'convert_mel', 'mel_distance', 'shape_distance', 'validate', 'writing', 'write_checkpoint',
            'save_checkpoint', 'read_checkpoint', 'load_net', 'same_front_end', 'load_state', 'every', 'validation',
-           'history_table', 'saving', 'showing', 'sampling', 'interruptible']
+           'history_table', 'saving', 'showing', 'sampling', 'interruptible', 'branch', 'mean_net']
 
 # %% ../nbs/07_training.ipynb #7f1367f3
 import copy
@@ -238,6 +238,7 @@ def convert_mel(
     shifts: int = 1,    # 1, 2, 4 or 8: conversions to average, each with the frames elsewhere on the generator's grid of 8
 ) -> torch.Tensor:      # (n_mels, frames), dB
     "Rewrite one mel: normalise, generate, restore."
+    if shifts not in (1, 2, 4, 8): raise ValueError(f"shifts={shifts} must be 1, 2, 4 or 8: the generator takes frames in groups of 8")
     was_training, frames, starts = net.training, mel.shape[1], range(0, 8, 8 // shifts)
     source, room = normalise(mel, stats)[None].to(next(net.parameters()).device), 8 if shifts > 1 else 0
     made = net.eval()(torch.cat([F.pad(source, (k, room - k), mode="replicate") for k in starts]))
@@ -484,3 +485,26 @@ def interruptible():
     signal.signal(signal.SIGINT, note)
     try: yield stop
     finally: signal.signal(signal.SIGINT, before)
+
+# %% ../nbs/07_training.ipynb #e480f316
+def branch(
+    path,          # of a checkpoint that can be trained further
+    *,
+    seed: int,     # another than the run's
+    device=None,   # where the networks live; the CPU when not given
+) -> State:
+    "The state of a checkpoint, to go on with other crops and other dropout."
+    state = load_state(path, device=device)
+    if seed == state.cfg.seed: raise ValueError(f"seed={seed} is that of {path}: a branch needs another, or it is the same run again")
+    state.cfg = replace(state.cfg, seed=seed)
+    return state
+
+def mean_net(
+    nets: list,    # networks of one shape that share the beginning of their training
+) -> nn.Module:
+    "A network whose weights are the means of those of `nets`."
+    shapes = [{name: tuple(value.shape) for name, value in net.state_dict().items()} for net in nets]
+    if not nets or any(shape != shapes[0] for shape in shapes): raise ValueError(f"{len(nets)} networks of {len(set(map(str, shapes)))} shapes have no mean: want one shape")
+    mean, parts = copy.deepcopy(nets[0]), [net.state_dict() for net in nets]
+    mean.load_state_dict({name: torch.stack([part[name] for part in parts]).mean(0) if value.is_floating_point() else value for name, value in parts[0].items()})
+    return mean

@@ -190,7 +190,7 @@ def from_recording(
     "What a vocoder makes of all it could be given: Griffin-Lim of the true magnitudes, HiFi-GAN of its own true mel."
     vocoder(name)
     magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
-    if name == "hifigan": return limited(load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0], cfg)
+    if name == "hifigan": return load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0]
     phase = moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed)
     made = griffin_lim(magnitude, n_fft=cfg.win_length, hop=cfg.hop_length, iters=cfg.griffin_lim_iters, momentum=cfg.griffin_lim_momentum, phase=phase)
     return made[edge(cfg):len(made) - edge(cfg)]
