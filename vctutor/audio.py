@@ -135,8 +135,8 @@ def replacing(
     try:
         yield temporary
         os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(f"{path} can't be written ({error.strerror or error}): free some space, or choose a folder that can be written") from None
+    except (OSError, soundfile.SoundFileError) as error:  # libsndfile has its own for a full disk
+        raise OSError(f"{path} can't be written ({getattr(error, 'strerror', None) or error}): free some space, or choose a folder that can be written") from None
     finally:
         with suppress(OSError): temporary.unlink()
 

@@ -53,7 +53,7 @@ def _check(
     need(c.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}")
     need(not c.checkpointing or c.norm != "batch", "checkpointing", "False with norm='batch': running statistics would be updated twice")
     need(c.label_smoothing < 0.5, "label_smoothing", "below 0.5: at 0.5 real and made carry the same label")
-    need(len(c.betas) == 2 and all(0 <= b < 1 for b in c.betas), "betas", "two numbers, each at least 0 and below 1")
+    need(isinstance(c.betas, tuple) and len(c.betas) == 2 and all(isinstance(b, (int, float)) and 0 <= b < 1 for b in c.betas), "betas", "two numbers, each at least 0 and below 1")
 
 # %% ../nbs/00_config.ipynb #39a06dc6
 @dataclass(frozen=True, kw_only=True)
@@ -139,13 +139,13 @@ class Config:
     seed: int = 0                        # one seed for everything random
 
     def __post_init__(self):
-        object.__setattr__(self, "betas", tuple(self.betas))  # JSON has lists only
+        if isinstance(self.betas, list): object.__setattr__(self, "betas", tuple(self.betas))  # JSON has lists only
         _check(self)
 
 # %% ../nbs/00_config.ipynb #971872fa
 PRESETS = {"tiny": 32, "small": 64, "base": 128, "spec": 512}  # name: hidden_channels
 _QUICK = dict(learning_rate=5e-4, scheduler_patience=15, cooldown=0.6, griffin_lim_iters=16)
-MEASURED = {"tiny": _QUICK, "small": _QUICK}  # name: what leaves the recipe, because it measured better
+MEASURED = {"tiny": _QUICK, "small": _QUICK}  # name: what leaves the recipe
 
 def preset(
     name: str,   # tiny, small, base or spec

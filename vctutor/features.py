@@ -182,13 +182,13 @@ class Cache:
 # %% ../nbs/03b_features.ipynb #363d5837
 class Views(Mapping):
     "The views of a stored example, by kind; each is mapped when it is asked for."
-    def __init__(self, cache, keys): self.cache, self.keys = cache, keys
-    def __len__(self): return len(self.keys)
-    def __iter__(self): return iter(self.keys)
+    def __init__(self, cache, kinds): self.cache, self.kinds = cache, kinds
+    def __len__(self): return len(self.kinds)
+    def __iter__(self): return iter(self.kinds)
     def __getitem__(self, kind):
-        if kind == "aligned": return (self.cache.get("alignment", self.keys[kind], "source"),)
-        if kind == "pitch_matched": return (self.cache.get(kind, self.keys[kind], "mel"),)
-        return self.cache.get(kind, self.keys[kind], "mels").unbind()
+        if kind == "aligned": return (self.cache.get("alignment", self.kinds[kind], "source"),)
+        if kind == "pitch_matched": return (self.cache.get(kind, self.kinds[kind], "mel"),)
+        return self.cache.get(kind, self.kinds[kind], "mels").unbind()
 
 @dataclass(frozen=True)
 class Stored:

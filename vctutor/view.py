@@ -130,7 +130,7 @@ def mel_figure(
     length = lambda mel: mel.shape[1] * cfg.hop_length / cfg.sample_rate  # seconds
     for ax, (title, mel) in zip(axes, mels.items()):
         image = ax.imshow(np.asarray(mel), origin="lower", aspect="auto", extent=(0, length(mel), 0, mel.shape[0]), vmin=cfg.mel_min, vmax=cfg.mel_max, cmap="magma")
-        ax.set_title(title, fontsize=9, loc="left")
+        ax.set_title(title, fontsize=9, loc="left", parse_math=False)
         ax.set_ylabel("mel band")
     axes[-1].set_xlim(0, max(map(length, mels.values())))
     axes[-1].set_xlabel("time, s")
