@@ -57,7 +57,7 @@ def unsaved(
     path: Path,  # a folder
 ) -> bool:
     "Whether a folder is empty, or holds only what a run writes before it saves its first state."
-    names = {p.name for p in path.iterdir() if p.suffix != ".part"}
+    names = {p.name for p in path.iterdir() if not (p.name.startswith(".") and p.name.endswith(".part"))}  # but for the temporary files of `replacing`
     return not names or {"config.json", "run.json"} <= names <= {"config.json", "run.json", "history.csv", "samples"}
 
 @contextmanager
@@ -664,9 +664,8 @@ def demo(
         examples = read_examples(pairs, converter.cfg, cache=cache, workers=workers)
         report.parent.mkdir(parents=True)
     else:
-        there = resume and Path(out).exists()
-        begun = there and (Path(out) / "last.safetensors").exists()
-        state, examples = learn(pairs, out, size=None if begun else preset, changes=settings(set), steps=steps, resume=there, cache=cache, workers=workers)
+        begun = resume and (Path(out) / "last.safetensors").exists()
+        state, examples = learn(pairs, out, size=None if begun else preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
         converter, history = load_converter(out, vocoder=to_sound), history_table(state)
     table = write_report(report, converter, pairs, examples, history=history, progress=tqdm)
     print(table.to_string(float_format="%.2f"))
