@@ -251,7 +251,7 @@ def learn(
     *,
     size: str | None,      # preset; None is small, or the run's own
     changes: dict,         # fields of `Config` to change
-    steps: int = 0,        # iterations; 0 is `num_epochs` passes over the corpus
+    steps: int = 0,        # iterations; 0 is those the run began with, or `num_epochs` passes over the corpus
     resume: bool = False,  # go on with the run in the folder
     begin: str | None = None,  # checkpoint in the folder of another run on these recordings, to branch off from with another seed
     cache: str | None = None,  # folder of features, or off; the user's cache folder when not given
@@ -276,13 +276,16 @@ def learn(
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
             same_recordings(folder, examples)
+            facts = json.loads((folder / "run.json").read_text())
+            if steps and first(): describe(folder, cfg, facts | dict(steps=steps))
+            steps = steps or facts.get("steps", 0)  # those it began with: the cooldown is a share of them
             state = load_state(folder / "last.safetensors", device=best_device())
         else:
             if begin:
                 same_recordings(Path(begin).parent, examples)
                 state = branch(begin, seed=cfg.seed, device=best_device())
             else: state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
-            if first(): describe(folder, cfg, dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target")))
+            if first(): describe(folder, cfg, dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"), steps=steps))
         batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
@@ -304,7 +307,7 @@ def train(
     target: str,            # folder of the same sentences in the other voice, under the same names
     out: str = None,        # run folder to make (needed)
     preset: str = None,     # size of the model: tiny, small, base or spec; small when not given
-    steps: int = 0,         # iterations; 0 is num_epochs passes over the corpus
+    steps: int = 0,         # iterations; 0 is those the run began with, or num_epochs passes over the corpus
     set: str = None,        # fields of Config to change, such as "l1_weight=10 num_epochs=50"
     resume: bool = False,   # go on with the run in the run folder
     begin: str = None,      # checkpoint of another run on these recordings: train a branch of it, with another seed
