@@ -263,6 +263,7 @@ def learn(
     from vctutor.data import Batches
     from vctutor.features import augment
     from vctutor.several import agree, first, fit_for_team, from_first, launched, processes, weight_digest
+    from vctutor.speed import Ahead
     from vctutor.stats import measure
     from vctutor.training import branch, cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
@@ -296,7 +297,7 @@ def learn(
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
             hooks = [at_epoch(alike), at_epoch(validation(held, folder if first() else None)), showing(bar), every(5 * epoch, leading(sampling(held[0], folder))),
                      at_epoch(leading(saving(folder))), stop(leading(saving(folder)))]
-            train(state, batches, steps=steps, hooks=hooks, warmth=cooling(steps, cfg))
+            train(state, Ahead(batches) if best_device().type == "cuda" else batches, steps=steps, hooks=hooks, warmth=cooling(steps, cfg))
         if first(): save_converter(calibrated(Converter(state.averaged, state.stats, with_bandwidth(cfg, pairs, train_set)), train_set), folder / "converter.safetensors")
     return state, examples
 
