@@ -1,7 +1,9 @@
 """Options of the training step on this CPU, in turn; writes benchmarks/steps.csv.
 
 Run from the repository: python benchmarks/steps.py PRESET [ROUNDS [OPTION;...]]
+With MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=60000000000 before it, glibc keeps the memory that a step gives back.
 """
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ chosen = sys.argv[3].split(";") if len(sys.argv) > 3 else [o for o in OPTIONS if
 torch.set_num_threads(1)  # processor time says little with more
 table = compare({o: preset(name, **OPTIONS[o]) for o in chosen}, rounds=rounds, clock=time.process_time).reset_index()
 table.insert(0, "preset", name)
+if os.environ.get("MALLOC_MMAP_MAX_") == "0": table["variant"] += ", memory kept"
 path = HERE / "steps.csv"
 if path.exists():
     before = pd.read_csv(path)
