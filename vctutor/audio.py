@@ -15,6 +15,7 @@ import io
 import math
 import os
 import re
+import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -131,7 +132,7 @@ def replacing(
 ):
     "Yield a temporary name beside `path`; rename it to `path` if the block succeeds, remove it if it fails."
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")  # short, and its own in each thread
     try:
         yield temporary
         os.replace(temporary, path)

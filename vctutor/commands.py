@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'HEARD', 'ENROLLED', 'STYLE', 'command', 'main', 'unsaved', 'run_folder', 'settings', 'saved_config',
-           'describe', 'run_config', 'read_examples', 'best_device', 'fingerprint', 'folder_of', 'with_bandwidth',
-           'same_recordings', 'merged', 'learn', 'train', 'corpus_of', 'merge', 'convert', 'export', 'corpus',
-           'scored_and_enrolled', 'rungs', 'evaluate', 'experiment_pairs', 'with_row', 'experiment', 'compare',
-           'write_report', 'demo', 'bench', 'app']
+           'run_facts', 'describe', 'run_config', 'read_examples', 'best_device', 'fingerprint', 'folder_of',
+           'with_bandwidth', 'same_recordings', 'merged', 'learn', 'train', 'corpus_of', 'merge', 'convert', 'export',
+           'corpus', 'scored_and_enrolled', 'as_trained', 'new_folder', 'rungs', 'evaluate', 'experiment_pairs',
+           'with_row', 'experiment', 'compare', 'write_report', 'demo', 'bench', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
 import os
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # %% ../nbs/92_commands.ipynb #d5c8284f
@@ -107,6 +107,17 @@ def saved_config(
     from vctutor.config import from_json
     from vctutor.training import read_checkpoint
     return from_json(read_checkpoint(path, only="nothing")[0]["config"])
+
+def run_facts(
+    run,     # run folder, or a checkpoint in one
+) -> dict:
+    "What run.json says: where the recordings are, and their fingerprint."
+    path = (Path(run) if Path(run).is_dir() else Path(run).parent) / "run.json"
+    if not path.exists(): raise FileNotFoundError(f"{path} does not exist: name a run folder of vctutor-train, or a checkpoint in one")
+    try: facts = json.loads(path.read_text())
+    except ValueError: facts = None
+    if not isinstance(facts, dict) or not isinstance(facts.get("corpus"), str): raise ValueError(f"{path} is damaged: copy the run folder again, or train anew")
+    return facts
 
 def describe(
     folder: Path,  # of a run
@@ -220,9 +231,7 @@ def same_recordings(
     examples: list,  # of `Example`
 ):
     "Raise a `ValueError` unless `examples` are those the run in `folder` began with."
-    facts = folder / "run.json"
-    if not facts.exists(): raise FileNotFoundError(f"{facts} does not exist: name a run folder of vctutor-train, or a checkpoint in one")
-    if json.loads(facts.read_text())["corpus"] != fingerprint(examples):
+    if run_facts(folder)["corpus"] != fingerprint(examples):
         raise ValueError(f"the recordings are not those the run in {folder} began with: start another run")
 
 def merged(
@@ -277,7 +286,7 @@ def learn(
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
             same_recordings(folder, examples)
-            facts = json.loads((folder / "run.json").read_text())
+            facts = run_facts(folder)
             if steps and first(): describe(folder, cfg, facts | dict(steps=steps))
             steps = steps or facts.get("steps", 0)  # those it began with: the cooldown is a share of them
             state = load_state(folder / "last.safetensors", device=best_device())
@@ -286,7 +295,7 @@ def learn(
                 same_recordings(Path(begin).parent, examples)
                 state = branch(begin, seed=cfg.seed, device=best_device())
             else: state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
-            if first(): describe(folder, cfg, dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"), steps=steps))
+            if first(): describe(folder, cfg, dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"), steps=steps, training=[e.name for e in train_set]))
         batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
@@ -330,18 +339,17 @@ def train(
 def corpus_of(
     run,                  # run folder or checkpoint
     corpus: str | None,   # two folders, "SOURCE TARGET"; None is the run's own
-) -> list:                # of `Pair`, with a validation split
-    "The sentences to evaluate a run on."
+) -> list:                # of `Pair`
+    "The recordings to evaluate a run on."
     import shlex
-    from vctutor.data import find_pairs, with_validation
+    from vctutor.data import find_pairs
     if corpus: folders = shlex.split(corpus)
     else:
-        facts = (Path(run) if Path(run).is_dir() else Path(run).parent) / "run.json"
-        if not facts.exists(): raise FileNotFoundError(f"{facts} does not exist: name the recordings with --corpus 'SOURCE TARGET'")
-        known = json.loads(facts.read_text())
-        folders = [known[side] for side in ("source", "target") if side in known]
+        try: facts = run_facts(run)
+        except FileNotFoundError: raise FileNotFoundError(f"{run} lies in no run folder: name the recordings with --corpus 'SOURCE TARGET'") from None
+        folders = [facts[side] for side in ("source", "target") if side in facts]
     if len(folders) != 2: raise ValueError(f"--corpus {corpus!r} must name two folders, 'SOURCE TARGET'")
-    return with_validation(find_pairs(*folders))
+    return find_pairs(*folders)
 
 # %% ../nbs/92_commands.ipynb #46844aae
 @command
@@ -358,7 +366,7 @@ def merge(
     if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder")
     for run in (first, second):
         if not (Path(run) / "last.safetensors").exists(): raise ValueError(f"{run} holds no last.safetensors: name two run folders of vctutor-train")
-    pairs, cfg, facts = corpus_of(first, None), saved_config(Path(first) / "last.safetensors"), json.loads((Path(first) / "run.json").read_text())
+    pairs, cfg, facts = corpus_of(first, None), saved_config(Path(first) / "last.safetensors"), run_facts(first)
     converter = merged([first, second], pairs, read_examples(pairs, cfg, cache=cache, workers=workers))
     with run_folder(out, resume=False) as (folder, _):
         describe(folder, converter.cfg, facts)
@@ -445,6 +453,27 @@ def scored_and_enrolled(
     if not scored or not others: raise ValueError(f"{len(pairs)} sentences: need at least one held out to score and another one to enrol the voices; add recordings")
     return scored, others
 
+def as_trained(
+    examples: list,  # of `Example`
+    trained: list,   # names of the sentences a run was trained on
+) -> list:           # the same, those sentences in the training split
+    "A split changes with the recordings in the folders; what a run has learned doesn't."
+    from dataclasses import replace
+    return [replace(e, split="train") if e.name in set(trained) else e for e in examples]
+
+@contextmanager
+def new_folder(
+    path,  # must not be there
+):
+    "Make a folder before the long work whose results go into it; if that fails and nothing is in it, it goes again."
+    path = Path(path)
+    if path.exists(): raise ValueError(f"{path} exists already: name another folder")
+    path.mkdir(parents=True)
+    try: yield path
+    except BaseException:
+        with suppress(OSError): path.rmdir()
+        raise
+
 def rungs(
     converter,       # a `Converter`
     examples: list,  # of `Example`: the baselines are fitted to those of the training split
@@ -470,27 +499,29 @@ def evaluate(
     workers: int = 0,             # processes that prepare the recordings; 0 is one for each core
 ):
     "Score a run on held-out sentences beside its anchors; write scores.csv, summary.json and report.html."
+    from dataclasses import replace
     from tqdm import tqdm
     from vctutor.conversion import load_converter
     from vctutor.evaluation import evaluate as score, missing, readable, summary, write_report
     from vctutor.vocoder import vocoder as vocoder_of
     if not out: raise ValueError("--out is missing: name the folder to make for the report")
-    if Path(out).exists(): raise ValueError(f"{out} exists already: name another folder")
     vocoder_of(vocoder)
     converter, pairs = load_converter(run), corpus_of(run, corpus)
-    scored, enrolled = scored_and_enrolled(pairs, most=most)
     cfg = converter.cfg
-    systems = rungs(converter, read_examples(pairs, cfg, cache=cache, workers=workers), vocoder=vocoder)
-    if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
-    if only: systems = {only: systems[only]}
-    for name, why in missing().items(): print(f"not measured: {name} {why}", file=sys.stderr)
-    sounds = {p.name: {} for p in scored[:hear]}
-    keep = lambda system, pair, wave: sounds.get(pair.name, {}).update({system: wave})
-    table = score(systems, scored, enrolment=enrolled, cfg=cfg, progress=tqdm, on_wave=keep)
-    texts = {p.name: f"{p.name}: {p.text}" if p.text else p.name for p in scored}
-    page = write_report(out, table, {texts[name]: waves for name, waves in sounds.items()}, cfg=cfg, title="vctutor: how good is the conversion?",
-                        notes=(f"hidden_channels {cfg.hidden_channels}, seed {cfg.seed}, vocoder {vocoder}.",))
-    print(readable(summary(table)).to_string())
+    with new_folder(out) as folder:
+        examples = as_trained(read_examples(pairs, cfg, cache=cache, workers=workers), [] if corpus else run_facts(run).get("training", []))
+        scored, enrolled = scored_and_enrolled([replace(e.pair, split=e.split) for e in examples], most=most)
+        systems = rungs(converter, examples, vocoder=vocoder)
+        if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
+        if only: systems = {only: systems[only]}
+        for name, why in missing().items(): print(f"not measured: {name} {why}", file=sys.stderr)
+        sounds = {p.name: {} for p in scored[:hear]}
+        keep = lambda system, pair, wave: sounds.get(pair.name, {}).update({system: wave})
+        table = score(systems, scored, enrolment=enrolled, cfg=cfg, progress=tqdm, on_wave=keep)
+        print(readable(summary(table)).to_string())  # first: whatever becomes of the files
+        texts = {p.name: f"{p.name}: {p.text}" if p.text else p.name for p in scored}
+        page = write_report(folder, table, {texts[name]: waves for name, waves in sounds.items()}, cfg=cfg, title="vctutor: how good is the conversion?",
+                            notes=(f"hidden_channels {cfg.hidden_channels}, seed {cfg.seed}, vocoder {vocoder}.",))
     print(f"open {page.resolve()}")
 
 # %% ../nbs/92_commands.ipynb #78e9e2c6

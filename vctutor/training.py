@@ -325,7 +325,10 @@ def write_checkpoint(
     header = dict(header, format=FORMAT)
     header["seal"] = _seal(header, tensors)
     with writing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # the user's own; safetensors makes files that nobody else can read
         safetensors.torch.save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=header)
+        temporary.chmod(mode)
 
 def save_checkpoint(
     state: State,
