@@ -255,7 +255,7 @@ def words(
     text: str,  # English
 ) -> list[str]:
     "The words of a text, in lower case and without punctuation."
-    return re.sub(r"[^a-z' ]", "", text.lower().replace("-", " ")).split()
+    return re.sub(r"[^a-z' ]", "", text.lower().replace("-", " ").replace("’", "'")).split()
 
 @lru_cache(maxsize=1)
 def _recogniser():

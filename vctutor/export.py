@@ -112,7 +112,7 @@ def load_exported(
     *,
     threads: int = 1,  # that onnxruntime may use
 ) -> Exported:
-    "Read an exported graph and check that it is one of ours."
+    "Read an exported graph and check that it is one of ours. A .pt2 can run code while PyTorch reads it: open only what you or a friend made."
     path = Path(path)
     if not path.exists(): raise FileNotFoundError(f"{path} does not exist: check the path")
     if path.suffix == ".onnx":

@@ -112,6 +112,7 @@ class Session:
         if self.take is None: raise ValueError("nothing to keep: record the sentence first")
         if not usable(self.take.findings): raise ValueError(f"this take can't be used: {next(f.advice for f in self.take.findings if f.state == 'unusable')}")
         path, recording = self.folder / f"{self.take.name}.flac", self.take.recording
+        if (old := self.done.get(self.take.name, path)) != path: raise ValueError(f"{old} is this sentence already, in another format: move it away, then keep the take")
         if speaker_of(self.folder) is None: write_speaker(self.folder, self.speaker)
         save(path, within_full_scale(recording.wave)[0], sample_rate=recording.sample_rate)
         self.take = self.chosen = None
