@@ -470,11 +470,11 @@ def sampling(
     example,          # `Example`: always the same sentence
     folder,           # of the run; files go into samples/ in it
     *,
-    iters: int = 32,  # rounds of phase reconstruction
+    iters: int = 32,  # rounds of phase reconstruction, at most
 ):
     "A hook that writes the sentence as the averaged generator says it now: samples/step_XXXXXX.png and .flac."
     def run(state):
-        cfg = replace(state.cfg, griffin_lim_iters=iters)
+        cfg = replace(state.cfg, griffin_lim_iters=min(iters, state.cfg.griffin_lim_iters))
         mel = convert_mel(state.averaged, example.source, state.stats)
         wave = to_wave(mel, example.source_peak, cfg)
         wave = wave / max(1.0, wave.abs().max().item())
