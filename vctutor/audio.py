@@ -299,7 +299,7 @@ def sparse_bank(
 def mel_levels(
     wave: torch.Tensor,  # (samples,), already padded
     cfg: Config,         # the front end
-) -> torch.Tensor:       # (n_mels, frames), dB relative to full scale
+) -> torch.Tensor:       # (n_mels, frames), dB relative to a mel magnitude of 1
     "Mel magnitudes in absolute dB."
     found = spectrum(wave, n_fft=cfg.win_length, hop=cfg.hop_length)
     magnitude = (found.real.square() + found.imag.square()).sqrt()  # `abs` takes twice as long
@@ -309,7 +309,7 @@ def mel_levels(
 QUIETEST = -100.0  # dB: a recording whose loudest mel value is below it counts as digital silence
 
 def below_peak(
-    levels: torch.Tensor,  # (n_mels, frames), dB relative to full scale
+    levels: torch.Tensor,  # (n_mels, frames), dB relative to a mel magnitude of 1
     peak: float,           # level that becomes 0 dB
     cfg: Config,           # uses mel_min and mel_max
 ) -> torch.Tensor:         # (n_mels, frames), mel_min to mel_max dB

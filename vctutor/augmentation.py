@@ -143,7 +143,7 @@ def with_excitation(
     own: torch.Tensor,         # same shape: the excitation kept above `SPLIT`
     borrowed: torch.Tensor,    # same shape: the excitation put in below
     cfg: Config,               # the front end
-) -> torch.Tensor:             # (n_mels, frames), dB relative to full scale
+) -> torch.Tensor:             # (n_mels, frames), dB relative to a mel magnitude of 1
     "Mel levels of an envelope with an excitation made of two."
     bins = torch.linspace(0, cfg.sample_rate / 2, len(shape))[:, None]
     high = torch.sigmoid((bins - SPLIT) / 200)
@@ -157,7 +157,7 @@ def pitch_matched(
     cfg: Config,              # the front end
     *,
     pitches: Pitches,         # of the two speakers
-) -> torch.Tensor:            # (n_mels, target frames), dB relative to full scale
+) -> torch.Tensor:            # (n_mels, target frames), dB relative to a mel magnitude of 1
     "The source's envelope on the target's time axis, with the target's melody moved to the source's pitch."
     lifter, spectra = lifter_of(pitches, cfg), log_magnitude(source, cfg)
     shape, slow = envelope(spectra.exp(), lifter=lifter), slowed(target, cfg, ratio=pitches.ratio)
@@ -171,7 +171,7 @@ def disguised(
     *,
     pitches: Pitches,            # of the two speakers
     generator: torch.Generator,  # of the disguise
-) -> torch.Tensor:               # (n_mels, frames), dB relative to full scale
+) -> torch.Tensor:               # (n_mels, frames), dB relative to a mel magnitude of 1
     "The target as somebody with about the source's pitch, another length of the throat and another microphone might say it."
     draw = lambda: torch.rand(1, generator=generator).item()
     lifter, spectra = lifter_of(pitches, cfg), log_magnitude(target, cfg)
