@@ -22,7 +22,7 @@ from .config import Config, preset
 from .several import SECONDS, all_reduce_seconds, step_bytes
 
 # %% ../nbs/10a_scale.ipynb #b3463e77
-GPU_STEP = 0.071  # seconds of a step of `spec`, 8 crops of 128 frames, on one H200 (benchmarks/gpu_steps.csv)
+GPU_STEP = 0.054  # seconds of a step of `spec`, 8 crops of 128 frames, on one H200 (benchmarks/gpu_steps.csv)
 
 # %% ../nbs/10a_scale.ipynb #89eadf30
 @dataclass(frozen=True, kw_only=True)
