@@ -459,7 +459,8 @@ def as_trained(
 ) -> list:           # the same, those sentences in the training split
     "A split changes with the recordings in the folders; what a run has learned doesn't."
     from dataclasses import replace
-    return [replace(e, split="train") if e.name in set(trained) else e for e in examples]
+    trained = set(trained)
+    return [replace(e, split="train") if e.name in trained else e for e in examples]
 
 @contextmanager
 def new_folder(
