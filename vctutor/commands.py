@@ -503,7 +503,7 @@ def evaluate(
     from dataclasses import replace
     from tqdm import tqdm
     from vctutor.conversion import load_converter
-    from vctutor.evaluation import evaluate as score, missing, readable, summary, write_report
+    from vctutor.evaluation import REMEDY, evaluate as score, missing, readable, summary, write_report
     from vctutor.vocoder import vocoder as vocoder_of
     if not out: raise ValueError("--out is missing: name the folder to make for the report")
     vocoder_of(vocoder)
@@ -519,7 +519,8 @@ def evaluate(
         sounds = {p.name: {} for p in scored[:hear]}
         keep = lambda system, pair, wave: sounds.get(pair.name, {}).update({system: wave})
         table = score(systems, scored, enrolment=enrolled, cfg=cfg, progress=tqdm, on_wave=keep)
-        print(readable(summary(table)).to_string())  # first: whatever becomes of the files
+        figures = summary(table)
+        print(readable(figures).to_string() if len(figures.columns) else f"no figure was measured: {REMEDY}")  # first: whatever becomes of the files
         texts = {p.name: f"{p.name}: {p.text}" if p.text else p.name for p in scored}
         page = write_report(folder, table, {texts[name]: waves for name, waves in sounds.items()}, cfg=cfg, title="vctutor: how good is the conversion?",
                             notes=(f"hidden_channels {cfg.hidden_channels}, seed {cfg.seed}, vocoder {vocoder}.",))
