@@ -24,7 +24,7 @@ test-browser: .venv/browser  ## move every widget in a real browser
 	$(BIN)/python -m pytest -q tests/browser
 
 pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
-	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 3000 --resume
+	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 8000 --set "splice_frames=16 mask_bands=10 mask_frames=6 fused=true unfolded=true" --resume
 	rm -f runs/am_michael-af_heart.safetensors
 	$(BIN)/vctutor-export runs/pretrained runs/am_michael-af_heart.safetensors
 

@@ -272,7 +272,7 @@ def learn(
     from vctutor.data import Batches
     from vctutor.features import augment
     from vctutor.several import agree, first, fit_for_team, from_first, launched, processes, weight_digest
-    from vctutor.speed import Ahead
+    from vctutor.speed import Ahead, bfloat16_gain
     from vctutor.stats import measure
     from vctutor.training import branch, cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
@@ -281,6 +281,8 @@ def learn(
     with run_folder(run, resume=resume) as (folder, resumed):
         cfg = from_first(lambda: run_config(folder, resumed=resumed, size=size, changes=changes, begin=begin))
         fit_for_team(cfg)
+        if cfg.precision == "bfloat16" and first() and (gain := bfloat16_gain(best_device())) < 0.5:
+            print(f"precision=bfloat16 will be slow: this machine multiplies {1 / gain:.0f} times slower in it than in float32; leave the setting away", file=sys.stderr)
         examples = read_examples(pairs, cfg, cache=cache, workers=workers)
         agree("recordings", [(e.name, e.split, tuple(e.source.shape)) for e in examples])
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
