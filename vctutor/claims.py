@@ -13,9 +13,9 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm', 'seeded_critic',
            'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
            'steady_with_norm', 'blurred', 'stand_in', 'who_pulls', 'gate_acts', 'steady_with_smoothing', 'steady_rate',
-           'explosions', 'faster', 'momentum_of_adam', 'noise_scales', 'batch_balance', 'cuts', 'falling',
-           'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld', 'floor_of_range',
-           'top_of_range', 'steady_update', 'compare', 'logged', 'view_claim']
+           'explosions', 'faster', 'momentum_of_adam', 'noise_and_common', 'noise_scales', 'batch_balance', 'cuts',
+           'falling', 'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld',
+           'floor_of_range', 'top_of_range', 'steady_update', 'compare', 'logged', 'view_claim']
 
 # %% ../nbs/09a_claims.ipynb #3f4b96ed
 import difflib
@@ -841,31 +841,41 @@ def momentum_of_adam(bench: Bench) -> Measured:
 # %% ../nbs/09a_claims.ipynb #4f271020
 _NOISE = ("batch over noise scale, untrained", "batch over noise scale, after 120 steps")
 
+def noise_and_common(
+    gradients: torch.Tensor,  # (crops, weights), one for each crop
+) -> tuple[float, float]:     # variance of one crop's gradient, and the squared length of what all have in common
+    "The two parts of a gradient, without bias (McCandlish et al. 2018, appendix A)."
+    n, mean_square = len(gradients), gradients.square().sum(1).mean()
+    common = (n * gradients.mean(0).square().sum() - mean_square) / (n - 1)
+    return (mean_square - common).item(), common.item()
+
 @torch.random.fork_rng(devices=[])
 def noise_scales(
     bench: Bench,
     *,
-    crops: int = 64,  # gradients to compare
+    crops: int = 32,  # gradients to compare in each run
+    runs: int = 12,   # seeds, which are pooled: one run alone says next to nothing
 ) -> list[float]:     # crops, before and after 120 steps of batches of 4
-    "Variance of a crop's gradient over the square of the mean gradient, for a generator of 8 channels (McCandlish et al. 2018)."
+    "Noise over what is common, both summed over the runs, for a generator of 8 channels."
     cfg = replace(bench.cfg, hidden_channels=8, crop_frames=64, dropout=0.0, stretch=0.0, batch_size=1)
-    batches = [Batches([e for e in bench.examples if e.split == "train"], bench.stats, replace(cfg, batch_size=size)) for size in (1, 4)]
-    torch.manual_seed(cfg.seed)
-    net, scales = Generator(cfg), []
-    optimizer = torch.optim.Adam(net.parameters(), lr=5e-4, betas=cfg.betas)
-    loss_of = lambda source, target: F.l1_loss(net(source), target)
-    for steps in (0, 120):
-        for step in range(steps): optimizer.zero_grad(), loss_of(*batches[1](step)).backward(), optimizer.step()
-        gradients = torch.stack([torch.cat([g.flatten() for g in torch.autograd.grad(loss_of(*batches[0](1000 + n)), list(net.parameters()))]) for n in range(crops)])
-        common = (crops * gradients.mean(0).square().sum() - gradients.square().sum(1).mean()) / (crops - 1)
-        scales.append(((gradients.square().sum(1).mean() - common) / common).item())
-    return scales
+    totals = torch.zeros(2, 2)  # (moment, part)
+    for seed in range(cfg.seed, cfg.seed + runs):
+        single, four = (Batches([e for e in bench.examples if e.split == "train"], bench.stats, replace(cfg, seed=seed, batch_size=size)) for size in (1, 4))
+        torch.manual_seed(seed)
+        net = Generator(cfg)
+        optimizer = torch.optim.Adam(net.parameters(), lr=5e-4, betas=cfg.betas)
+        loss_of = lambda source, target: F.l1_loss(net(source), target)
+        for moment, steps in enumerate((0, 120)):
+            for step in range(steps): optimizer.zero_grad(), loss_of(*four(step)).backward(), optimizer.step()
+            gradients = [torch.autograd.grad(loss_of(*single(1000 + n)), list(net.parameters())) for n in range(crops)]
+            totals[moment] += torch.tensor(noise_and_common(torch.stack([torch.cat([part.flatten() for part in g]) for g in gradients])))
+    return (totals[:, 0] / totals[:, 1]).tolist()
 
 @claim("batch_size", "The batch balances memory and stability.", Rule(dict.fromkeys(_NOISE, (1 / 4, 4)), {_NOISE[0]: (1 / 4, 4)}, "how long the training has run: the noise grows"), section="training")
 def batch_balance(bench: Bench) -> Measured:
     "Is the batch about as large as the noise scale?"
     if "noise" not in bench.kept: bench.kept["noise"] = noise_scales(bench)
-    return Measured({name: bench.cfg.batch_size / scale for name, scale in zip(_NOISE, bench.kept["noise"])}, "64 crops of 64 frames from 8 sentences, width 8")
+    return Measured({name: bench.cfg.batch_size / scale for name, scale in zip(_NOISE, bench.kept["noise"])}, "12 runs, 32 crops of 64 frames each, from 8 sentences, width 8")
 
 # %% ../nbs/09a_claims.ipynb #ca49822f
 def cuts(
