@@ -42,8 +42,7 @@ def jupyter_env(folder):
         path.write_text(json.dumps(values))
     return dict(os.environ, JUPYTERLAB_SETTINGS_DIR=str(folder / "lab"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"),
                 JUPYTER_RUNTIME_DIR=str(folder / "runtime"), JUPYTER_CONFIG_DIR=str(folder / "config"), IPYTHONDIR=str(folder / "ipython"),
-                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore",
-                IN_TEST="1")  # the last cell of a page must not export the copy
+                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}", PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONWARNINGS="ignore")
 
 
 @contextmanager
@@ -68,9 +67,13 @@ def served(command, url, folder, *, cwd):
 
 @pytest.fixture(scope="session")
 def notebooks(tmp_path_factory):
-    "A copy of the notebooks, since JupyterLab saves what it opens; data/ is found through the package."
+    "A copy of the notebooks, since JupyterLab saves what it opens, without their last cell, which exports; data/ is found through the package."
     folder = tmp_path_factory.mktemp("site") / "nbs"
     shutil.copytree(ROOT / "nbs", folder)
+    for path in folder.glob("*.ipynb"):
+        page = json.loads(path.read_text())
+        page["cells"] = [cell for cell in page["cells"] if "nbdev_export()" not in "".join(cell["source"])]
+        path.write_text(json.dumps(page))
     return folder
 
 
