@@ -6,8 +6,8 @@
 __all__ = ['COMMANDS', 'HEARD', 'ENROLLED', 'STYLE', 'command', 'main', 'unsaved', 'run_folder', 'settings', 'saved_config',
            'run_facts', 'describe', 'run_config', 'read_examples', 'best_device', 'fingerprint', 'folder_of',
            'with_bandwidth', 'same_recordings', 'merged', 'learn', 'train', 'corpus_of', 'merge', 'convert', 'export',
-           'corpus', 'scored_and_enrolled', 'as_trained', 'new_folder', 'rungs', 'evaluate', 'experiment_pairs',
-           'with_row', 'experiment', 'compare', 'write_report', 'demo', 'bench', 'app']
+           'corpus', 'scored_and_enrolled', 'trained_on', 'as_trained', 'new_folder', 'rungs', 'evaluate',
+           'experiment_pairs', 'with_row', 'experiment', 'compare', 'write_report', 'demo', 'bench', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -455,6 +455,15 @@ def scored_and_enrolled(
     if not scored or not others: raise ValueError(f"{len(pairs)} sentences: need at least one held out to score and another one to enrol the voices; add recordings")
     return scored, others
 
+def trained_on(
+    run,          # run folder or checkpoint
+    pairs: list,  # of `Pair`
+) -> list:        # names of sentences
+    "What a run has learned of these recordings: nothing, unless one of the two folders is its own."
+    try: facts = run_facts(run)
+    except FileNotFoundError: return []
+    return facts.get("training", []) if any(facts.get(side) == folder_of(pairs, side) for side in ("source", "target")) else []
+
 def as_trained(
     examples: list,  # of `Example`
     trained: list,   # names of the sentences a run was trained on
@@ -512,7 +521,7 @@ def evaluate(
     converter, pairs = load_converter(run), corpus_of(run, corpus)
     cfg = converter.cfg
     with new_folder(out) as folder:
-        examples = as_trained(read_examples(pairs, cfg, cache=cache, workers=workers), [] if corpus else run_facts(run).get("training", []))
+        examples = as_trained(read_examples(pairs, cfg, cache=cache, workers=workers), trained_on(run, pairs))
         scored, enrolled = scored_and_enrolled([replace(e.pair, split=e.split) for e in examples], most=most)
         systems = rungs(converter, examples, vocoder=vocoder)
         if only and only not in systems: raise ValueError(f"--only {only!r} is no rung: choose from {', '.join(systems)}")
