@@ -75,7 +75,7 @@ def _parts(name):
 
 def number_text(
     name: str,      # of a number, its unit after the last comma
-    number: float,
+    number: float,  # in that unit
 ) -> str:
     "A measured number in words, such as `level lost 0.063 dB`."
     what, unit = _parts(name)
@@ -431,8 +431,8 @@ def phase_misfit(
     bench: Bench,
     *,
     iters: int,       # rounds of Griffin-Lim
-    momentum: float,
-) -> float:           # mean over three clips of 0.8 s
+    momentum: float,  # 0 up to 1
+) -> float:           # relative error of the magnitudes, mean over three clips of 0.8 s
     "How far the sound that is made is from the magnitudes it was made from."
     cfg = bench.cfg
     if ("clips", cfg) not in bench.kept: bench.kept["clips", cfg] = [mel_to_magnitude(*log_mel(wave[8000:25_640], cfg), cfg) for wave in bench.waves[:3]]
@@ -579,7 +579,7 @@ def output_start(bench: Bench) -> Measured:
 def by_heart(
     bench: Bench,
     *,
-    steps: int = 80,
+    steps: int = 80,   # on the one batch
     **changes,         # fields to change
 ) -> dict[str, float]: # first and last L1 on the batch, L1 on unseen crops, share of weight decay in the gradient
     "A generator of 16 channels fitted to one batch of four crops, with L1 alone."
@@ -682,7 +682,7 @@ def kernel_balance(bench: Bench) -> Measured:
 def duel(
     bench: Bench,
     *,
-    steps: int = 32,
+    steps: int = 32,    # of training
     norm: bool = True,  # spectral normalisation in the discriminator
     **changes,          # fields to change
 ) -> pd.DataFrame:      # a row for each step
@@ -708,7 +708,7 @@ def against(
     ours: dict,  # arguments of `duel`
     other: dict, # the same
     *,
-    seeds: int = 3,
+    seeds: int = 3, # pairs of runs, seeds from 0 up
 ) -> dict[str, float]:  # worst, mean and best ratio over the seeds
     "`figure` of our run over that of the other, for each seed."
     ratios = [figure(duel(bench, seed=seed, **ours)) / figure(duel(bench, seed=seed, **other)) for seed in range(seeds)]
@@ -748,7 +748,7 @@ def blurred(
 def stand_in(
     bench: Bench,
     *,
-    steps: int = 80,
+    steps: int = 80,             # of the discriminator alone
     gated: bool = False,         # whether the discriminator rests below the threshold
 ) -> tuple[Discriminator, list]: # and its loss at each step
     "A discriminator of 16 channels that learns to tell recorded mels from blurred ones."
@@ -882,8 +882,8 @@ def batch_balance(bench: Bench) -> Measured:
 def cuts(
     figures,        # one for each validation
     *,
-    factor: float,
-    patience: int,
+    factor: float,  # the rate is multiplied by it
+    patience: int,  # validations without progress before that
 ) -> list[int]:     # numbers of the validations
     "When `ReduceLROnPlateau` lowers the rate."
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -895,7 +895,7 @@ def cuts(
     return cut
 
 def falling(
-    seed: int,
+    seed: int,     # of its noise
 ) -> list[float]:  # dB, 100 of them
     "A made-up validation figure: it falls for about 30 validations, then trembles."
     return (8 + 2.5 * torch.exp(-torch.arange(100) / 10) + 0.1 * torch.randn(100, generator=torch.Generator().manual_seed(seed))).tolist()
@@ -914,8 +914,8 @@ def patient_enough(bench: Bench) -> Measured:
 def noisy_descent(
     factor: float,   # of the schedule; 1 for none
     *,
-    patience: int,
-    seeds: int = 6,
+    patience: int,   # validations without progress before the rate falls
+    seeds: int = 6,  # descents, seeds from 0 up
 ) -> float:
     "Loss over the last 20 of 200 validations of noisy gradient descent into a bowl of 20 dimensions, mean over the seeds."
     def one(seed):
@@ -993,7 +993,7 @@ def compare(
     log: pd.DataFrame,  # from `read_log`
     ours: str,          # row
     *others: str,       # rows to compare it with
-    judges=JUDGES,
+    judges=JUDGES,      # figures of the log that are compared
 ) -> dict[str, float]:
     "How far ahead `ours` is, in sums of both half-widths; beyond 1 the intervals do not overlap."
     numbers = {}
@@ -1015,7 +1015,7 @@ def logged(
     *rows: str,   # ours, and those it is compared with
     of: str,      # field of `Config`
     section: str, # a key of `PAGES`
-    judges=JUDGES,
+    judges=JUDGES, # as for `compare`
     value=None,   # on trial, where it is not that of `Config`
 ):
     "Put a comparison of rows of the log into `CLAIMS`."

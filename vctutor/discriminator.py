@@ -21,7 +21,7 @@ class SpectralNorm(_SpectralNorm):
         with torch.autocast(weight.device.type, enabled=False): return super().forward(weight)
 
 def spectral_norm(
-    conv: nn.Conv1d,
+    conv: nn.Conv1d,  # changed in place
 ) -> nn.Conv1d:       # the same, its weight divided by its largest singular value
     "Give a convolution a spectral normalisation of one power iteration a step."
     register_parametrization(conv, "weight", SpectralNorm(conv.weight))

@@ -118,7 +118,7 @@ class CacheError(OSError):
     "The cache, not a recording, is what fails."
 
 class Cache:
-    "A folder of pieces, each under its key; without a name a private folder, which goes when nobody needs it any more."
+    "A folder of pieces, each of a kind in `KINDS` and under its key from `key_of`; without a name a private folder, which goes when nobody needs it any more."
     def __init__(
         self,
         folder=None,  # made when it is not there

@@ -28,7 +28,7 @@ class ChannelNorm(nn.Module):
 
 def make_norm(
     kind: str,      # channel, batch, instance or none
-    channels: int,
+    channels: int,  # that it normalises
 ) -> nn.Module:
     "The normalisation layer called `kind`."
     kinds = dict(channel=ChannelNorm, batch=nn.BatchNorm1d, instance=lambda n: nn.InstanceNorm1d(n, affine=True), none=lambda n: nn.Identity())

@@ -101,13 +101,13 @@ def racing(
     return register
 
 def said(
-    seconds: float,
+    seconds: float,  # of sound
 ) -> str:
     "How much speech."
     return f"{seconds:.1f} s of speech"
 
 def there(
-    module: str,
+    module: str,  # name to import
 ) -> bool:
     "Whether a module can be imported."
     return importlib.util.find_spec(module) is not None

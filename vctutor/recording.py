@@ -48,7 +48,7 @@ def speaker_of(
 
 def write_speaker(
     folder: Path,  # of recordings; made if it is missing
-    speaker: str,
+    speaker: str,  # a name, or what stands for one
 ):
     "Note who speaks."
     folder.mkdir(parents=True, exist_ok=True)

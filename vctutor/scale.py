@@ -170,7 +170,7 @@ def stream(
     reader: int = 0,     # which of the readers
     readers: int = 1,    # how many share the shards
     buffer: int = 1024,  # clips held in memory to shuffle
-    seed: int = 0,
+    seed: int = 0,       # of the order
     epoch: int = 0,      # each has another order
     skip: int = 0,       # clips already given, to go on after them
 ) -> Iterator[tuple]:    # of (name, speaker, uint8 mel)

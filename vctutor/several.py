@@ -113,7 +113,7 @@ def agree(
         raise ValueError(f"process {others[0]} has other {what} than process 0: give all machines the same recordings, the same run folder and the same packages")
 
 def weight_digest(
-    *nets: nn.Module,
+    *nets: nn.Module,  # one number for all of them
 ) -> int:  # the sum of all weights and buffers, read as whole numbers: exact, in any order, on any device
     "A number that changes when one bit of the networks does."
     whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by the bytes of a number

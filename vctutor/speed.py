@@ -71,10 +71,10 @@ def _wait(device):
 
 def matmul_rate(
     device=None,            # the CPU when not given
-    dtype=torch.float32,
+    dtype=torch.float32,    # of both matrices
     *,
     size: int | None = None,  # rows and columns; 8192 on a GPU, 1024 on a CPU when not given
-    repeats: int = 3,
+    repeats: int = 3,         # products that are timed
     clock=time.perf_counter,  # seconds; on a busy machine `time.process_time`, with one thread
 ) -> float:                 # operations per second: the best of `repeats`
     "The machine's own rate: the product of two square matrices."

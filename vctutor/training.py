@@ -57,8 +57,8 @@ class State:
 
 # %% ../nbs/07_training.ipynb #8d27a1c4
 def narrow(
-    x: torch.Tensor,
-) -> torch.Tensor:  # the same, or rounded
+    x: torch.Tensor,  # of any shape
+) -> torch.Tensor:    # the same, or rounded
     "`x` in the precision that autocast, where it is on, gives matrix products: before it is copied, not after."
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
@@ -68,8 +68,8 @@ def convolution_as_product(
     weight: torch.Tensor,  # (outputs, inputs, kernel)
     bias: torch.Tensor,    # (outputs,)
     *,
-    stride: int,
-    padding: int,
+    stride: int,           # frames from window to window
+    padding: int,          # frames of zeros at each end
 ) -> torch.Tensor:         # (batch, outputs, frames/stride)
     "A 1-D convolution as one matrix product: each output frame's window is written out as a row."
     rows = F.pad(narrow(x).transpose(1, 2), (0, 0, padding, padding))  # (batch, frames, inputs)
@@ -90,7 +90,7 @@ def transposed_as_product(
 def _transposed(layer, x): return transposed_as_product(x, layer.weight, layer.bias)
 
 def unfold(
-    net: nn.Module,
+    net: nn.Module,  # changed in place
 ):
     "Let every convolution of `net` run as a matrix product, from now on."
     for layer in net.modules():
@@ -156,10 +156,10 @@ def decay_at(
 
 # %% ../nbs/07_training.ipynb #d94a15c1
 def through(
-    net: nn.Module,
-    mel: torch.Tensor,
-    cfg: Config,       # uses precision
-) -> torch.Tensor:     # float32
+    net: nn.Module,     # a generator or a discriminator
+    mel: torch.Tensor,  # (batch, n_mels, frames), normalised
+    cfg: Config,        # uses precision
+) -> torch.Tensor:      # what the network gives, float32
     "`net(mel)`, its matrix products in `precision`."
     if cfg.precision == "float32": return net(mel)
     with torch.autocast(mel.device.type, torch.bfloat16): return net(mel).float()
@@ -318,7 +318,7 @@ def _seal(header, names):
 
 def write_checkpoint(
     path,                              # file to write, ending in .safetensors
-    tensors: dict[str, torch.Tensor],
+    tensors: dict[str, torch.Tensor],  # by name
     header: dict[str, str],            # config, stats and whatever else is text
 ):
     "Write tensors and texts as one sealed safetensors file. Nothing in it is code."
@@ -366,7 +366,7 @@ def read_checkpoint(
     return header, tensors
 
 def load_net(
-    net: nn.Module,
+    net: nn.Module,                    # changed in place
     tensors: dict[str, torch.Tensor],  # from `read_checkpoint`
     name: str,                         # part of the checkpoint: generator, discriminator or averaged
 ):

@@ -47,7 +47,7 @@ def sound_bytes(
     return file.getvalue()
 
 def data_url(
-    content: bytes,
+    content: bytes, # of the file
     mime: str,      # such as audio/flac
 ) -> str:
     "`content` as an address that needs no file beside the page."
@@ -89,7 +89,7 @@ class Picture(Figure):
         display({"image/png": base64.b64encode(_png(self)).decode()}, raw=True)
 
 def image(
-    figure: Figure,
+    figure: Figure, # of matplotlib
     alt: str,       # what it shows, for those who can't see it
     **attributes,   # of the HTML element, such as style
 ) -> str:           # HTML

@@ -498,7 +498,7 @@ def consent_html() -> str:
     return f'<p style="line-height:1.4">{CONSENT}</p>'
 
 def in_words(
-    error: Exception,
+    error: Exception,  # that stopped the work
 ) -> str:
     "An error for a reader: ours say what to do; the type's name is added to others."
     text = " ".join(str(error).split())
