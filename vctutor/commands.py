@@ -272,7 +272,7 @@ def learn(
     from vctutor.data import Batches
     from vctutor.features import augment
     from vctutor.several import agree, first, fit_for_team, from_first, launched, processes, weight_digest
-    from vctutor.speed import Ahead, bfloat16_gain
+    from vctutor.speed import Ahead, bfloat16_gain, keep_memory
     from vctutor.stats import measure
     from vctutor.training import branch, cooling, every, interruptible, load_state, new_state, sampling, saving, showing, train, validation
     if steps < 0: raise ValueError(f"--steps {steps} must be 0 or more: 0 takes num_epochs from the settings")
@@ -298,6 +298,7 @@ def learn(
                 state = branch(begin, seed=cfg.seed, device=best_device())
             else: state = new_state(cfg, from_first(lambda: measure(mel for e in train_set for mel in (e.source, e.target))), device=best_device())
             if first(): describe(folder, cfg, dict(corpus=fingerprint(examples), source=folder_of(pairs, "source"), target=folder_of(pairs, "target"), steps=steps, training=[e.name for e in train_set]))
+        if best_device().type == "cpu": keep_memory()
         batches = Batches(augment(train_set, cfg, workers=workers, progress=tqdm), state.stats, cfg)
         epoch = batches.steps_per_epoch
         steps = steps or cfg.num_epochs * epoch
