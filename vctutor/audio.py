@@ -318,7 +318,7 @@ def below_peak(
 
 def log_mel(
     wave: torch.Tensor,           # (samples,), at least win_length of them
-    cfg: Config,                  # the front end: sample_rate, n_mels, hop_length, win_length, fmin, fmax, mel_min
+    cfg: Config,                  # the front end: sample_rate, n_mels, hop_length, win_length, fmin, fmax, mel_min, mel_max
     *,
     peak: float | None = None,    # level that becomes 0 dB; the loudest mel value when not given
 ) -> tuple[torch.Tensor, float]:  # (n_mels, frames) in mel_min..0 dB, and the peak in dB

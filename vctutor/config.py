@@ -67,12 +67,12 @@ class Config:
     win_length: int = 1024               # analysis window and FFT size, samples
     fmin: float = 20.0                   # lowest edge of the mel bands, Hz
     fmax: float = 8000.0                 # highest edge of the mel bands, Hz
-    bandwidth: float = 0.0               # Hz; the recordings hold nothing above, and the sound made is cut there; 0 cuts nothing
     griffin_lim_iters: int = 128         # rounds of phase reconstruction
 
     griffin_lim_momentum: float = 0.99   # 0 is the 1984 algorithm; below 1
     harmonics: float = 0.6               # strength of the harmonics drawn into a spectrum guessed from a mel; 0 draws none
     mel_inversion_iters: int = 20        # non-negative updates from mel to spectrum
+    bandwidth: float = 0.0               # Hz; the recordings hold nothing above, and the sound made is cut there; 0 cuts nothing
     trim_db: float = 40.0                # edges this far below the loudest frame are silence, dB
 
     # 02_stats

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['SOUND_ENDINGS', 'SPLITS', 'LONGEST', 'MASKS', 'ARCTIC', 'ARCTIC_SHA256', 'sounds_in', 'split_of', 'read_manifest',
-           'Pair', 'find_pairs', 'data_folder', 'default_pairs', 'with_validation', 'read_speech', 'read_mel',
-           'target_frames', 'timbre', 'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches', 'download',
-           'fetch_arctic', 'arctic_folder']
+           'Pair', 'read_prompts', 'find_pairs', 'data_folder', 'default_pairs', 'with_validation', 'read_speech',
+           'read_mel', 'target_frames', 'timbre', 'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches',
+           'download', 'fetch_arctic', 'arctic_folder']
 
 # %% ../nbs/03_data.ipynb #ea3787f2
 import csv
 import hashlib
 import os
+import re
 import shutil
 import tarfile
 from dataclasses import dataclass, field, replace
@@ -95,14 +96,22 @@ class Pair:
     split: str      # train, validation or test
     text: str = ""  # what is said, where it is known
 
+def read_prompts(
+    path,  # of lines such as ( arctic_a0001 "Author of the danger trail, Philip Steels, etc." ); may be missing
+) -> dict[str, str]:  # name of the sentence: what is said
+    "The texts of a corpus in Festival's form, `etc/txt.done.data`, as CMU ARCTIC has them."
+    path = Path(path)
+    if not path.exists(): return {}
+    return {name: text.replace('\\"', '"') for name, text in re.findall(r'\(\s*(\S+)\s+"((?:[^"\\]|\\.)*)"\s*\)', path.read_text(encoding="utf-8", errors="replace"))}
+
 def _by_sentence(
     folder,  # of recordings
 ) -> dict[str, tuple[Path, dict]]:  # name of the sentence: path and row of the manifest
-    "The recordings of a folder with what the manifest.csv beside it says of each."
+    "The recordings of a folder with what the manifest.csv beside it, or the corpus's own list of texts, says of each."
     here = Path(os.path.abspath(folder))
-    rows, found = read_manifest(here.parent / "manifest.csv"), {}
+    rows, texts, found = read_manifest(here.parent / "manifest.csv"), read_prompts(here.parent / "etc" / "txt.done.data"), {}
     for stem, path in sounds_in(folder).items():
-        row = rows.get((here.name, stem), {})
+        row = rows.get((here.name, stem)) or {"text": texts.get(stem, "")}
         name = row.get("utterance") or stem
         if name in found: raise ValueError(f"{folder} holds {found[name][0].name} and {path.name} for the sentence {name}: keep one")
         found[name] = path, row
@@ -369,7 +378,7 @@ def _unpack(
     "Unpack `archive`; `folder` appears when all of it is there, not before."
     unpacked = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(unpacked, ignore_errors=True)  # left by an interrupted try
-    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python before 3.10.12 has no filter
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.0 to 3.11.3 has no filter
     try:
         with tarfile.open(archive) as tar: tar.extractall(unpacked, **safely)
         if not (unpacked / folder.name / "wav").is_dir(): raise ValueError(f"{archive} holds no folder {folder.name}/wav: is it the right archive?")

@@ -181,7 +181,7 @@ def f0_figures(
     a: Analysis,  # the sound to judge
     b: Analysis,  # the target
 ) -> tuple[dict[str, float], str]:  # figure: value, and why some are NaN (empty when none is)
-    "Pitch, voicing and length of a sound beside the target's, along the walk of `align`."
+    "Pitch, voicing and amount of speech of a sound beside the target's, along the walk of `align`."
     i, j, _ = align(a, b)
     voiced_a, voiced_b = a.f0[i] > 0, b.f0[j] > 0
     both = voiced_a & voiced_b

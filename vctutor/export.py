@@ -145,8 +145,8 @@ def export_race(stand: Stand) -> list[Race]:
     mels = [log_mel(wave, converter.cfg)[0] for wave in stand.waves[::2]]
     ways = {"PyTorch": lambda mel: convert_mel(converter.net, mel, converter.stats)}
     with tempfile.TemporaryDirectory() as folder:
-        for name, ending, module in (("torch.export", ".pt2", "torch"), ("onnxruntime", ".onnx", "onnxscript")):
-            if importlib.util.find_spec(module) is None: continue
+        for name, ending, modules in (("torch.export", ".pt2", ("torch",)), ("onnxruntime", ".onnx", ("onnx", "onnxscript", "onnxruntime"))):
+            if any(importlib.util.find_spec(module) is None for module in modules): continue
             export(converter, Path(folder) / f"voice{ending}")
             ways[name] = load_exported(Path(folder) / f"voice{ending}")
     worth = {name: f"differs by at most {max((way(mel) - ways['PyTorch'](mel)).abs().max().item() for mel in mels):.6f} dB" for name, way in ways.items() if name != "PyTorch"}

@@ -165,7 +165,7 @@ class RecordingPage(ipywidgets.VBox):
         self.keep, self.repeat, self.skip = button("keep", "success"), button("repeat"), button("skip")
         self.goto = ipywidgets.Dropdown(description="go to", layout=dict(width="auto", max_width="44em"), style=dict(description_width="4em"))
         buttons = ipywidgets.HBox([self.keep, self.repeat, self.skip], layout=dict(flex_flow="row wrap"))
-        super().__init__([ipywidgets.HTML(consent_html()), self.progress, self.sentence, self.microphone, self.shown, buttons, self.message, self.goto],
+        super().__init__([ipywidgets.HTML(consent_html()), self.progress, self.sentence, self.microphone, buttons, self.shown, self.message, self.goto],
                          layout=dict(width="100%", max_width="760px", overflow="hidden"))
         self.microphone.observe(self._heard, "take")
         self.keep.on_click(lambda _: self._do(lambda: f"kept {session.keep().name}"))

@@ -195,7 +195,7 @@ def all_reduce_seconds(
     return 2 * (n - 1) * (size / n / bandwidth + latency)
 
 # %% ../nbs/07c_several.ipynb #87291d4f
-SECONDS = {"tiny": 0.10, "small": 0.31, "base": 1.1, "spec": 49.0}  # of one step of 8 crops on one core of a shared server
+SECONDS = {"tiny": 0.11, "small": 0.31, "base": 1.5, "spec": 40.0}  # of one step of 8 crops on one core of a shared server
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
@@ -214,5 +214,5 @@ class Cluster:
         "Predicted time of a step: computing the share, the full part, the all-reduces."
         whole = SECONDS[self.size] * self.batch_size / 8 / self.speed
         cfg = preset(self.size)
-        network = all_reduce_seconds(step_bytes(cfg), n, bandwidth=self.gigabits * 1e9 / 8, latency=(cfg.g_steps + 1) * self.latency)
+        network = all_reduce_seconds(step_bytes(cfg), n, bandwidth=self.gigabits * 1e9 / 8, latency=(cfg.g_steps + 4) * self.latency)  # gradients, and three small ones: the gate, the row of the history, Ctrl-C
         return whole * (self.fixed + (1 - self.fixed) / n) + network

@@ -57,7 +57,7 @@ def flop_parts(
         "discriminator forward": 2 * 2 * d,                                         # recorded and made
         "discriminator backward, weights": 2 * 2 * d,
         "discriminator backward, inputs": 2 * 2 * (d - first["discriminator"]),
-        "spectral norm": 2 * weights * (cfg.g_steps + 3)}                           # a product for sigma each time, two more for the round in training
+        "spectral norm": 2 * weights * (cfg.g_steps + 3)}                           # a product for the singular value each time, two more for the round in training
 
 def step_flops(
     cfg: Config,
@@ -160,13 +160,11 @@ def compare(
 # %% ../nbs/07b_speed.ipynb #920ed2b7
 _MMAP_MAX, _TRIM_THRESHOLD = -4, -1  # numbers of the settings in malloc.h
 
-def keep_memory(
-    keep: bool = True,  # or what glibc starts with
-) -> bool:              # whether the C library can be told
-    "Let glibc keep the memory that is given back, for the next step; the system would clear it first (mallopt(3))."
+def keep_memory() -> bool:  # whether the C library can be told
+    "From now on let glibc keep the memory that is given back, for the next step; the system would clear it first (mallopt(3))."
     try: mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError): return False  # not glibc
-    return bool(mallopt(_MMAP_MAX, 0 if keep else 65_536) and mallopt(_TRIM_THRESHOLD, -1 if keep else 131_072))
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
 
 
 # %% ../nbs/07b_speed.ipynb #251ecc80
@@ -204,7 +202,7 @@ def weight_traffic(
     "Memory traffic of the weights in one iteration with a fused Adam; activations are left out."
     generator, discriminator = (sum(w for w, _ in rows) for rows in conv_shapes(cfg).values())
     adam, clip, mean, products = 28, 12, 12, 12 if cfg.precision == "float32" else 18
-    judged = 4 if cfg.precision == "float32" else 8  # the frozen judge is only read
+    judged = 8 if cfg.precision == "float32" else 10  # the frozen judge is read twice: forward, and back to its input
     return cfg.g_steps * (generator * (adam + clip + mean + products) + discriminator * judged) + discriminator * (adam + clip + products)
 
 def roof(

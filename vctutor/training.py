@@ -312,7 +312,7 @@ def writing(
         except SafetensorError as error: raise OSError(str(error)) from None
 
 def _seal(header, names):
-    "A digest of all texts in a checkpoint: a changed one does not go unnoticed."
+    "A digest of the header's texts and of the tensors' names: a changed one does not go unnoticed."
     texts = [sorted(names), sorted((k, v) for k, v in header.items() if k != "seal")]
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 

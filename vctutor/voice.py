@@ -146,7 +146,7 @@ def check_recording(
 ) -> list[Finding]:
     "Every check, or those that say why the recording can't be used."
     length = check_length(wave, sample_rate=sample_rate, longest=longest)
-    if len(wave) < round(0.04 * sample_rate): return [length]
+    if length.state == "unusable": return [length]
     silence = check_silence(wave, sample_rate=sample_rate)
     if silence.state == "unusable": return [length, silence]
     return [length, silence, *(f(wave, sample_rate=sample_rate) for f in (check_level, check_clipping, check_noise))]
