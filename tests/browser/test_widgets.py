@@ -110,7 +110,7 @@ def test_widgets(name, front, opened):
     for label, width in widths.items():
         page.set_viewport_size(dict(width=width, height=1000))
         for i, box in enumerate(boxes.all()):
-            assert box.evaluate("b => b.scrollWidth <= b.clientWidth + 1 && b.getBoundingClientRect().right <= innerWidth")
+            page.wait_for_function("b => b.scrollWidth <= b.clientWidth + 1 && b.getBoundingClientRect().right <= innerWidth", arg=box.element_handle(), timeout=10_000)  # once it is laid out again
             if SHOTS: box.screenshot(path=SHOTS / f"{name}-{front}-{label}-{i}.png")
         shot(page, f"{name}-{front}-{label}")
     wrong = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
