@@ -166,7 +166,6 @@ def keep_memory() -> bool:  # whether the C library can be told
     except (AttributeError, OSError, TypeError): return False  # not glibc
     return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
 
-
 # %% ../nbs/07b_speed.ipynb #251ecc80
 class Ahead:
     "`batch_at`, one batch early: while a step runs, a thread makes the next batch."
