@@ -21,7 +21,7 @@ app: .venv/installed     ## the converter and the explorers as web pages, on thi
 	$(BIN)/vctutor-app
 
 test-browser: .venv/browser  ## move every widget in a real browser
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup tests/browser
 
 pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
 	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 8000 --set "splice_frames=16 mask_bands=10 mask_frames=6 fused=true unfolded=true" --resume

@@ -1,4 +1,4 @@
-"JupyterLab and Voila on this machine, in Debian's Chromium driven by Playwright."
+"JupyterLab and the app, which is Voila, on this machine, in Debian's Chromium driven by Playwright."
 import json
 import os
 import shutil
@@ -87,12 +87,11 @@ def lab(notebooks, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def voila(notebooks, tmp_path_factory):
-    "The address of a Voila that shows the notebooks without their code: pages are at /voila/render/NAME.ipynb."
-    port = free_port()
-    command = [sys.executable, "-m", "voila", ".", "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", "--strip_sources=True",
-               "--show_tracebacks=True", "--VoilaExecutor.timeout=240"]
-    with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("voila"), cwd=notebooks): yield f"http://127.0.0.1:{port}"
+def app(notebooks, tmp_path_factory):
+    "The address of the pages that `vctutor-app` serves, by Voila, and the folder it was started in: a lesson is at /voila/render/NAME.ipynb."
+    home, port = tmp_path_factory.mktemp("home"), free_port()
+    command = [sys.executable, "-c", f"from vctutor.app import serve; serve(port={port}, browser=False, folder={str(notebooks)!r})"]
+    with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("app"), cwd=home): yield f"http://127.0.0.1:{port}", home
 
 
 @contextmanager
@@ -111,6 +110,16 @@ def heard_errors(page):
     page.on("console", lambda m: m.type == "error" and ours(m.location["url"]) and errors.append(f"{m.text} ({m.location['url']})"))
     page.on("pageerror", lambda e: errors.append(str(e)))
     return errors
+
+
+def until(page, said, *, arg=None, timeout=None):
+    "Wait until a function of the page is true, looking ten times a second: at every frame, as Playwright does by itself, the browser takes the core that the page's kernel needs."
+    page.wait_for_function(said, arg=arg, timeout=timeout, polling=100)
+
+
+def tracebacks(page):
+    "What the outputs of a page say went wrong: JupyterLab and Voila show an error as what a cell wrote to stderr."
+    return [text for text in page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() if "Traceback" in text]
 
 
 def shot(page, name):
@@ -139,6 +148,6 @@ class Lab:
 
     def run_all(self, seconds=240):
         self.js("await window.jupyterapp.commands.execute('notebook:run-all-cells');", seconds)
-        wrong = self.page.locator("[data-mime-type='application/vnd.jupyter.error']")
-        assert wrong.count() == 0, wrong.first.inner_text()
+        outputs = "window.jupyterapp.shell.currentWidget.context.model.toJSON().cells.flatMap(c => c.outputs || [])"
+        assert self.js(f"return {outputs}.filter(o => o.output_type == 'error').map(o => `${{o.ename}}: ${{o.evalue}}`)") == []
         return self

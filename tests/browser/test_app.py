@@ -1,25 +1,17 @@
 "The pages that `vctutor-app` serves: wide and narrow, by keyboard, with a fake microphone."
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import WIDTHS, free_port, served, shot
+from conftest import WIDTHS, shot, until
 from test_voice import denied, known_voice, likeness, opened, plays, record, sound_of, talking
 
 from vctutor.data import default_pairs, find_pairs
 
+pytestmark = pytest.mark.xdist_group("app")  # on one worker: the tests share pages
 PAGES = ["app/converter", "app/recording", "90_view"]
 READY = ".vct-mic button, .widget-button, .vct-explore img[src]"
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    "The address of the served pages, and the folder they were started in."
-    home, port = tmp_path_factory.mktemp("home"), free_port()
-    command = [sys.executable, "-c", f"from vctutor.app import serve; serve(port={port}, browser=False)"]
-    with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("app"), cwd=home): yield f"http://127.0.0.1:{port}", home
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,7 @@ def refused(app, chromium):
 
 def press_and_read(page, said):
     page.locator(".vct-mic button").click()
-    page.wait_for_function("said => document.querySelector('.vct-mic [role=status]').textContent.startsWith(said)", arg=said)
+    until(page, "said => document.querySelector('.vct-mic [role=status]').textContent.startsWith(said)", arg=said)
     assert "record" in page.locator(".vct-mic button").inner_text()
 
 
@@ -94,7 +86,7 @@ def test_from_opening_to_a_converted_recording(app, chromium):
     wave, rate = sound_of(page, "body", "recording")
     assert known_voice(wave, rate) > 0.8
     convert = page.get_by_role("button", name="convert")
-    page.wait_for_function("() => !document.querySelector('button.mod-primary').disabled")
+    until(page, "() => !document.querySelector('button.mod-primary').disabled")
     convert.dblclick()  # pressed twice, converted once
     page.wait_for_selector(".vct-download")
     print(f"\nfrom opening the app: page after {there:.1f} s, recorded and converted after {time.time() - start:.1f} s (2.2 s of them speaking)")
@@ -102,10 +94,10 @@ def test_from_opening_to_a_converted_recording(app, chromium):
     assert len(source) == len(converted) and likeness(converted, source) < 0.5
     plays(page, "body", "converted")
     page.get_by_role("button", name="save on this machine").click()
-    page.wait_for_function("() => document.body.innerText.includes('saved as converted/recording-converted.wav')")
+    until(page, "() => document.body.innerText.includes('saved as converted/recording-converted.wav')")
     assert len(soundfile.read(app[1] / "converted" / "recording-converted.wav")[0]) == len(converted)
     page.get_by_role("button", name="save on this machine").click()
-    page.wait_for_function("() => document.body.innerText.includes('exists already')")
+    until(page, "() => document.body.innerText.includes('exists already')")
     shot(page, "app_converted_wide")
     assert convert.is_disabled() and nameless(page) == [] and page.errors == []
     page.context.close()
@@ -130,7 +122,7 @@ def test_the_microphone_is_denied_and_a_file_is_broken(app, chromium):
     page.wait_for_selector(READY)
     denied(page)
     page.locator(".vct-upload input").set_input_files(dict(name="cat.wav", mimeType="audio/wav", buffer=b"GIF89a" * 99))
-    page.wait_for_function("() => (document.querySelector('[role=alert]') || {}).textContent?.includes(\"cat.wav can't be read as sound\")")
+    until(page, "() => (document.querySelector('[role=alert]') || {}).textContent?.includes(\"cat.wav can't be read as sound\")")
     shot(page, "app_denied")
     assert page.errors == []
     page.context.close()
@@ -153,9 +145,9 @@ def test_a_microphone_that_is_pulled_out_leaves_what_was_said(refused):
     refused.evaluate("""() => { const real = MediaDevices.prototype.getUserMedia.bind(navigator.mediaDevices);
                                 navigator.mediaDevices.getUserMedia = async wish => window.stream = await real(wish); }""")
     refused.locator(".vct-mic button").click()
-    refused.wait_for_function("() => parseFloat(document.querySelector('.vct-mic span').textContent) >= 1")
+    until(refused, "() => parseFloat(document.querySelector('.vct-mic span').textContent) >= 1")
     refused.evaluate("() => window.stream.getTracks()[0].onended()")
-    refused.wait_for_function("() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The microphone stopped by itself')")
+    until(refused, "() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The microphone stopped by itself')")
     refused.wait_for_selector("audio[aria-label='recording']")
     assert refused.evaluate("() => window.stream.getTracks().every(t => t.readyState == 'ended')") and refused.errors == []
 
@@ -170,7 +162,7 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
         page.keyboard.press("Enter")  # start or continue
         page.wait_for_selector(".vct-mic button")
 
-    def stands_at(n): page.wait_for_function("text => [...document.querySelectorAll('[role=status]')].some(e => e.textContent == text)", arg=pairs[n].text)
+    def stands_at(n): until(page, "text => [...document.querySelectorAll('[role=status]')].some(e => e.textContent == text)", arg=pairs[n].text)
 
     begin()
     for n in range(2):
@@ -182,13 +174,13 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") and nameless(page) == []
             page.get_by_role("button", name="repeat").press("Enter")
             page.wait_for_selector("img[alt='mel of the take']", state="detached")
-            page.wait_for_function("() => document.activeElement.closest('.vct-mic')")  # the keyboard is at the record button
+            until(page, "() => document.activeElement.closest('.vct-mic')")  # the keyboard is at the record button
             record(page, "body", 2.0)
             page.wait_for_selector("img[alt='mel of the take']")
-        page.wait_for_function("() => document.activeElement.closest('.vct-mic')")
+        until(page, "() => document.activeElement.closest('.vct-mic')")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")  # keep
-        page.wait_for_function("n => document.body.innerText.includes(`${n} of 100 sentences recorded`)", arg=n + 1)
+        until(page, "n => document.body.innerText.includes(`${n} of 100 sentences recorded`)", arg=n + 1)
     stands_at(2)
     begin()
     stands_at(2)
@@ -212,5 +204,5 @@ def test_an_explorer_moves_by_keyboard(app, chromium, width):
     before = page.locator(image).first.get_attribute("src")
     slider.focus()
     slider.press("ArrowRight")
-    page.wait_for_function("([image, before]) => { const i = document.querySelector(image); return i.complete && i.naturalWidth > 0 && i.getAttribute('src') !== before; }", arg=[image, before])
+    until(page, "([image, before]) => { const i = document.querySelector(image); return i.complete && i.naturalWidth > 0 && i.getAttribute('src') !== before; }", arg=[image, before])
     page.context.close()

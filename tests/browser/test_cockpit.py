@@ -3,7 +3,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import WIDTHS, Lab, browser, heard_errors, shot
+from conftest import WIDTHS, Lab, browser, heard_errors, shot, tracebacks, until
 
 PAGE = "cockpit_alone.ipynb"
 ALONE = """from vctutor.cockpit import Run, cockpit, gather
@@ -22,13 +22,13 @@ def chromium_browser():
     with browser() as started: yield started
 
 
-@pytest.fixture(params=["lab", "voila"])
+@pytest.fixture(params=["lab", "app"])
 def page(request, chromium_browser, notebooks):
-    "A notebook with a cockpit, run, in JupyterLab or in Voila, with what went wrong in `page.errors`."
+    "A notebook with a cockpit, run, in JupyterLab or in the app, with what went wrong in `page.errors`."
     kernel = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))  # or JupyterLab asks for one
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ALONE)], metadata=kernel), notebooks / PAGE)
     where = request.param
-    address = request.getfixturevalue(where)
+    address = request.getfixturevalue("lab") if where == "lab" else request.getfixturevalue("app")[0]
     opened = chromium_browser.new_page(viewport=dict(width=WIDTHS["wide"], height=900))
     opened.set_default_timeout(60_000)
     opened.errors, opened.where, opened.address = heard_errors(opened), where, address
@@ -44,7 +44,7 @@ def button(page, title): return page.locator(f"button[title^='{title}']:visible"
 
 def enabled(page, title, seconds=60):
     "The button, as soon as it can be pressed."
-    page.wait_for_function("t => { const b = [...document.querySelectorAll(`button[title^='${t}']`)].find(b => b.offsetParent); return b && !b.disabled }",
+    until(page, "t => { const b = [...document.querySelectorAll(`button[title^='${t}']`)].find(b => b.offsetParent); return b && !b.disabled }",
                            arg=title, timeout=seconds * 1000)
     return button(page, title)
 
@@ -56,12 +56,12 @@ def step(page): return int(re.search(r"step (\d+) of", status(page).inner_text()
 
 
 def until_step(page, number):
-    page.wait_for_function("n => { const s = [...document.querySelectorAll('.widget-html')].map(e => e.textContent.match(/step (\\d+) of/)).find(m => m); return s && +s[1] >= n }",
+    until(page, "n => { const s = [...document.querySelectorAll('.widget-html')].map(e => e.textContent.match(/step (\\d+) of/)).find(m => m); return s && +s[1] >= n }",
                            arg=number, timeout=120_000)
 
 
 def picture_says(page, text):
-    page.wait_for_function("([s, t]) => { const i = document.querySelector(s); return i && i.complete && i.naturalWidth > 0 && i.alt.includes(t) }", arg=[CURVES, text])
+    until(page, "([s, t]) => { const i = document.querySelector(s); return i && i.complete && i.naturalWidth > 0 && i.alt.includes(t) }", arg=[CURVES, text])
 
 
 def slider(page, name):
@@ -141,6 +141,6 @@ def test_runs_is_paused_turned_and_goes_on(page):
     shot(page, f"cockpit_{page.where}_refused")
     page.get_by_label("aligned", exact=True).last.select_option("1")
     button(page, "begin anew").press("Enter")
-    page.wait_for_function("() => [...document.querySelectorAll('.widget-html')].some(e => e.textContent.includes('not started, step 0 of'))")
+    until(page, "() => [...document.querySelectorAll('.widget-html')].some(e => e.textContent.includes('not started, step 0 of'))")
     assert not page.errors, page.errors
-    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert tracebacks(page) == []

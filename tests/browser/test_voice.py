@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import WIDTHS, Lab, browser, heard_errors, shot
+from conftest import WIDTHS, Lab, browser, heard_errors, shot, tracebacks, until
 
 from vctutor.data import default_pairs
 
+pytestmark = pytest.mark.xdist_group("voice")  # on one worker: the tests share pages
 SENTENCE = "arctic_a0005"  # 1.7 s
 
 
@@ -44,17 +45,17 @@ def record(page, scope, seconds):
     button.scroll_into_view_if_needed()
     button.focus()
     button.press("Enter")
-    page.wait_for_function("([scope, seconds]) => parseFloat(document.querySelector(`${scope} .vct-mic span`).textContent) >= seconds", arg=[scope, seconds])
+    until(page, "([scope, seconds]) => parseFloat(document.querySelector(`${scope} .vct-mic span`).textContent) >= seconds", arg=[scope, seconds])
     assert "stop" in button.inner_text() and page.locator(f"{scope} .vct-mic meter").evaluate("m => m.value") > -60
     button.press("Enter")
-    page.wait_for_function("scope => document.querySelector(`${scope} .vct-mic [role=status]`).textContent.includes('recorded')", arg=scope)
+    until(page, "scope => document.querySelector(`${scope} .vct-mic [role=status]`).textContent.includes('recorded')", arg=scope)
 
 
 def plays(page, scope, label):
     "Play a sound until it has moved on."
     player = page.locator(f"{scope} audio[aria-label='{label}']")
     player.evaluate("p => p.play()")
-    page.wait_for_function("([scope, label]) => { const p = document.querySelector(`${scope} audio[aria-label='${label}']`); return p.duration > 0.5 && p.currentTime > 0.1 && !p.error; }", arg=[scope, label])
+    until(page, "([scope, label]) => { const p = document.querySelector(`${scope} audio[aria-label='${label}']`); return p.duration > 0.5 && p.currentTime > 0.1 && !p.error; }", arg=[scope, label])
     player.evaluate("p => p.pause()")
 
 
@@ -95,7 +96,7 @@ def denied(page):
     button = page.locator(".vct-mic button").first
     button.scroll_into_view_if_needed()
     button.click()
-    page.wait_for_function("() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The microphone was not allowed.')")
+    until(page, "() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The microphone was not allowed.')")
     assert "record" in button.inner_text()
 
 
@@ -143,9 +144,9 @@ def test_recording_stops_at_its_limit(lab_page):
                    await k.requestExecute({code: 'microphone.longest = 1.0'}).done;""")
     first = page.locator(".vct-mic").first
     first.scroll_into_view_if_needed()
-    page.wait_for_function("() => document.querySelector('.vct-mic span').textContent.includes('of 1 s')")
+    until(page, "() => document.querySelector('.vct-mic span').textContent.includes('of 1 s')")
     first.locator("button").click()
-    page.wait_for_function("() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The time limit is reached.')")
+    until(page, "() => document.querySelector('.vct-mic [role=status]').textContent.startsWith('The time limit is reached.')")
     assert "record" in first.locator("button").inner_text()
 
 
@@ -156,7 +157,7 @@ def choose_file(page, name, content):
 def test_a_broken_file_is_refused_in_words(lab_page):
     page = lab_page
     choose_file(page, "broken.wav", b"RIFF" + bytes(range(256)) * 20)
-    page.wait_for_function("scope => (document.querySelector(`${scope} [role=alert]`) || {}).textContent?.includes(\"broken.wav can't be read as sound\")", arg=PAGE)
+    until(page, "scope => (document.querySelector(`${scope} [role=alert]`) || {}).textContent?.includes(\"broken.wav can't be read as sound\")", arg=PAGE)
     assert page.locator(f"{PAGE} button", has_text="convert").is_disabled()
     shot(page, "lab_broken")
 
@@ -164,7 +165,7 @@ def test_a_broken_file_is_refused_in_words(lab_page):
 def test_a_file_too_big_is_not_sent(lab_page):
     page = lab_page
     choose_file(page, "big.wav", bytes(9_000_000))
-    page.wait_for_function("scope => document.querySelector(`${scope} .vct-upload [role=status]`).textContent.includes('big.wav has 9.0 MB: at most 8 MB')", arg=PAGE)
+    until(page, "scope => document.querySelector(`${scope} .vct-upload [role=status]`).textContent.includes('big.wav has 9.0 MB: at most 8 MB')", arg=PAGE)
 
 
 def test_a_good_file_is_taken(lab_page, tmp_path):
@@ -177,7 +178,7 @@ def test_a_good_file_is_taken(lab_page, tmp_path):
 
 def test_no_error_in_the_console(lab_page):
     assert lab_page.errors == []
-    assert lab_page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert tracebacks(lab_page) == []
 
 
 def test_a_microphone_that_is_denied_says_so(lab, notebooks, chromium):
