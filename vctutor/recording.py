@@ -8,6 +8,8 @@ __all__ = ['SESSION_FILE', 'LONGEST_SENTENCE', 'shipped_sentences', 'Take', 'spe
 
 # %% ../nbs/08c_recording.ipynb #02cb20de
 import json
+import shlex
+import sys
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -133,11 +135,13 @@ def training_command(
     *,
     target=None,  # folder of the speaker to convert to; the shipped target when not given
 ) -> str:
-    "What to type to train on a recorded folder."
+    "What to type to train on a recorded folder: 8,000 steps, as for the shipped checkpoint."
     target = default_pairs()[0].target.parent if target is None else Path(target)
     here = Path.cwd()
     short = lambda path: str(path.relative_to(here) if path.is_relative_to(here) else path)
-    return f"vctutor-train {short(session.folder.resolve())} {short(target.resolve())} --out runs/{session.folder.resolve().name}"
+    command = Path(sys.executable).with_name("vctutor-train")  # installed beside this Python, whose folder may not be on the PATH
+    folder = session.folder.resolve()
+    return shlex.join([short(command) if command.exists() else command.name, short(folder), short(target.resolve()), "--out", f"runs/{folder.name}", "--steps", "8000"])
 
 # %% ../nbs/08c_recording.ipynb #e9cd2714
 def view_take(
