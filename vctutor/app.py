@@ -239,7 +239,8 @@ def serve(
     app.log.setLevel(logging.ERROR)
     if ip not in LOCAL: log.warning(f"listening at {ip}: whoever can reach this machine can use the pages, and save on its disk; microphones need https")
     start_page(folder)  # read before anybody waits for it
-    log.warning(f"vctutor at http://{'127.0.0.1' if ip in ('0.0.0.0', '::') else ip}:{port}/ (stop with Ctrl-C)")
+    host = "127.0.0.1" if ip in ("0.0.0.0", "::") else f"[{ip}]" if ":" in ip else ip
+    log.warning(f"vctutor at http://{host}:{port}/ (stop with Ctrl-C)")
     app.start()
 
 # %% ../nbs/93_app.ipynb #0a7c6cc3

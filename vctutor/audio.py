@@ -59,6 +59,7 @@ def _opened(path, *, max_channels=2, whole=True):
     path = Path(path)
     if not path.exists(): raise FileNotFoundError(f"{path} does not exist: check the path")
     if path.is_dir(): raise IsADirectoryError(f"{path} is a folder: name a sound file in it")
+    if not path.is_file(): raise ValueError(f"{path} is no file on a disk: save the sound to one first")
     if path.stat().st_size == 0: raise ValueError(f"{path} is empty (0 bytes): record or copy it again")
     try:
         with soundfile.SoundFile(path) as f:
@@ -137,6 +138,7 @@ def replacing(
         yield temporary
         os.replace(temporary, path)
     except (OSError, soundfile.SoundFileError) as error:  # libsndfile has its own for a full disk
+        if isinstance(error, OSError) and error.errno is None: raise  # not the system's: it says already what is wrong
         raise OSError(f"{path} can't be written ({getattr(error, 'strerror', None) or error}): free some space, or choose a folder that can be written") from None
     finally:
         with suppress(OSError): temporary.unlink()
@@ -186,6 +188,7 @@ def speech_levels(
 ) -> torch.Tensor:         # (frames,), dB relative to full scale
     "Frame levels of a recording that must not be silent."
     levels = frame_levels(wave, frame=cfg.win_length, hop=cfg.hop_length)
+    if levels.isnan().any(): raise ValueError("the recording holds NaN or infinite samples: export it again")
     not_silent(levels.max().item())
     return levels
 

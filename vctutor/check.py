@@ -36,7 +36,7 @@ def _gap(
         return "" if np.array_equal(got, want) else f"got {str(got.tolist())[:60]!r}, which is not it"
     if np.isnan(got).any() and not np.isnan(want).any(): return "holds NaN"
     with np.errstate(invalid="ignore"):  # inf - inf, where got == want says enough
-        gap = np.where(got == want, 0, np.abs(got.astype(complex) - want.astype(complex))).max(initial=0)
+        gap = np.where((got == want) | np.isnan(got) & np.isnan(want), 0, np.abs(got.astype(complex) - want.astype(complex))).max(initial=0)
     return "" if gap <= tol else f"off by {gap:.3g} at worst (allowed {tol:g})"
 
 # %% ../nbs/91_check.ipynb #e0521876

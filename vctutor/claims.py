@@ -368,7 +368,7 @@ def harmonics_apart(bench: Bench) -> Measured:
 def between_frames(bench: Bench) -> Measured:
     "What happens in speech between two frames that a straight line does not say?"
     cfg, errors = bench.cfg, []
-    fine = replace(cfg, hop_length=max(2, cfg.hop_length // 8 * 2) - cfg.win_length % 2)
+    fine = replace(cfg, hop_length=max(2, cfg.hop_length // 8 * 2))
     step = cfg.hop_length // fine.hop_length
     for wave in bench.waves[:6]:
         dense = log_mel(wave, fine)[0]
@@ -1001,6 +1001,7 @@ def compare(
         for name in judges:
             a, b = log.loc[ours], log.loc[other]
             gain = (a[name] - b[name]) * (1 if FIGURES[name].better == "higher" else -1)
+            if math.isnan(gain + a[f"{name} ±"] + b[f"{name} ±"]): raise ValueError(f"the log lacks {name} of {ours} or {other}: run vctutor-experiment again where it can be measured")
             numbers[f"{name} against {other}"] = float(gain / max(a[f"{name} ±"] + b[f"{name} ±"], 1e-9))
     return {"figures better": sum(x > 1 for x in numbers.values()), "figures worse": sum(x < -1 for x in numbers.values())} | numbers
 

@@ -13,6 +13,7 @@ __all__ = ['COMMANDS', 'HEARD', 'ENROLLED', 'LEARNED', 'TRIED', 'STYLE', 'comman
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
 import os
+import shlex
 import shutil
 import sys
 from contextlib import contextmanager, suppress
@@ -94,10 +95,10 @@ def settings(
     names, changes = {f.name for f in fields(Config)}, {}
     for part in (text or "").split():
         name, equals, value = part.partition("=")
-        if not equals: raise ValueError(f"--set {part!r} must look like field=value, such as l1_weight=10")
+        if not equals: raise ValueError(f"--set {part!r} must look like field=value, without spaces, such as l1_weight=10")
         if name not in names: raise ValueError(f"--set {name!r} is no field of Config: choose from {', '.join(sorted(names))}")
         try: changes[name] = json.loads(value)
-        except json.JSONDecodeError: changes[name] = value
+        except json.JSONDecodeError: changes[name] = {"True": True, "False": False}.get(value, value)
     return changes
 
 # %% ../nbs/92_commands.ipynb #3e65aabe
@@ -289,10 +290,10 @@ def learn(
         train_set, held = ([e for e in examples if e.split == split] for split in ("train", "validation"))
         if resumed:
             same_recordings(folder, examples)
-            facts = run_facts(folder)
+            facts, state = run_facts(folder), load_state(folder / "last.safetensors", device=best_device())
+            if steps and steps < state.step: raise ValueError(f"--steps {steps}: the run in {folder} has {state.step} steps already; give more, or leave --steps away")
             if steps and first(): describe(folder, cfg, facts | dict(steps=steps))
             steps = steps or facts.get("steps", 0)  # those it began with: the cooldown is a share of them
-            state = load_state(folder / "last.safetensors", device=best_device())
         else:
             if begin:
                 same_recordings(Path(begin).parent, examples)
@@ -307,9 +308,13 @@ def learn(
         at_epoch = lambda hook: lambda state: hook(state) if state.step % epoch == 0 or state.step == steps else None
         alike = lambda state: agree("weights", weight_digest(state.generator, state.discriminator))
         alike(state)
+        save = saving(folder)
+        def keep(state):
+            save(state)
+            if state.step < steps: (folder / "converter.safetensors").unlink(missing_ok=True)  # of a run that ended earlier: it would be taken for this state
         with tqdm(total=steps, initial=state.step, desc="training", unit="step") as bar, interruptible() as stop:
             hooks = [at_epoch(alike), at_epoch(validation(held, folder if first() else None)), showing(bar), every(5 * epoch, leading(sampling(held[0], folder))),
-                     at_epoch(leading(saving(folder))), stop(leading(saving(folder)))]
+                     at_epoch(leading(keep)), stop(leading(keep))]
             train(state, Ahead(batches) if best_device().type == "cuda" else batches, steps=steps, hooks=hooks, warmth=cooling(steps, cfg))
         if first(): save_converter(calibrated(Converter(state.averaged, state.stats, with_bandwidth(cfg, pairs, train_set)), train_set), folder / "converter.safetensors")
     return state, examples
@@ -337,7 +342,7 @@ def train(
         alone = len(sounds_in(source)) + len(sounds_in(target)) - 2 * len(pairs)
         if alone: print(f"{alone} recordings have no partner of the same name: left out", file=sys.stderr)
         state, _ = learn(pairs, out, size=preset, changes=settings(set), steps=steps, resume=resume, begin=begin, cache=cache, workers=workers)
-        print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {out} INPUT OUTPUT")
+        print(f"step {state.step}: best validation distance {state.best:.2f} dB; convert with: vctutor-convert {shlex.quote(str(out))} INPUT OUTPUT")
 
 # %% ../nbs/92_commands.ipynb #f4d9abc3
 def corpus_of(
@@ -375,7 +380,7 @@ def merge(
     with run_folder(out, resume=False) as (folder, _):
         describe(folder, converter.cfg, facts)
         save_converter(converter, folder / "converter.safetensors")
-    print(f"convert with: vctutor-convert {out} INPUT OUTPUT")
+    print(f"convert with: vctutor-convert {shlex.quote(str(out))} INPUT OUTPUT")
 
 # %% ../nbs/92_commands.ipynb #51d82036
 @command
@@ -438,7 +443,7 @@ def corpus(
     else: folders = [fetch_arctic(speaker, Path(cache) if cache else pooch.os_cache("vctutor"), progress=tqdm) for speaker in (source, target)]
     pairs = find_pairs(*folders)
     print(f"{len(pairs)} sentences by {source} and {target}")
-    print(f"train with: vctutor-train {folders[0]} {folders[1]} --out RUN")
+    print(f"train with: vctutor-train {shlex.join(map(str, folders))} --out RUN")
 
 # %% ../nbs/92_commands.ipynb #c7dcdd86
 ENROLLED = 10  # recordings of each voice that the speaker encoder learns it from

@@ -44,6 +44,7 @@ def sounds_in(
     if not paths: raise ValueError(f"{folder} holds no sound files: expected names ending in {', '.join(SOUND_ENDINGS)}")
     found = {}
     for path in paths:
+        if any("\ud800" <= c <= "\udfff" for c in path.name): raise ValueError(f"{folder} holds a file whose name is not UTF-8, {ascii(path.name)}: rename it")
         if path.stem in found: raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}: keep one")
         found[path.stem] = path
     return found

@@ -237,10 +237,10 @@ def embed(
     return encoder.embed_utterance(speech)
 
 def centroid(
-    waves,        # iterable of (samples,) at EVAL_RATE, recordings of one speaker that are not scored
+    directions,   # iterable of (256,), from `embed`, of recordings of one speaker that are not scored
 ) -> np.ndarray:  # (256,), of length 1
     "The direction of a voice, from several recordings."
-    mean = np.mean([embed(wave) for wave in waves], axis=0)
+    mean = np.mean(list(directions), axis=0)
     return mean / np.linalg.norm(mean)
 
 def similarity(
@@ -255,7 +255,8 @@ def words(
     text: str,  # English
 ) -> list[str]:
     "The words of a text, in lower case and without punctuation."
-    return re.sub(r"[^a-z' ]", "", text.lower().replace("-", " ").replace("’", "'")).split()
+    spoken = re.sub(r"[^a-z' ]", "", text.lower().replace("-", " ").replace("’", "'").replace("‘", "'")).split()
+    return [word for word in (word.strip("'") for word in spoken) if word]  # 'go' in quotation marks is go
 
 @lru_cache(maxsize=1)
 def _recogniser():
@@ -443,12 +444,14 @@ def evaluate(
     if not systems or not pairs: raise ValueError(f"{len(systems)} systems and {len(pairs)} sentences: need at least one of each")
     if not enrolment: raise ValueError("no enrolment recordings: name some sentences that are not scored")
     if both := sorted({p.name for p in pairs} & {p.name for p in enrolment}): raise ValueError(f"{', '.join(both)} would be scored and enrolled: a voice is recognised too well by the sound it was learned from")
-    sound = lambda path: chain(read_speech(path, cfg), sample_rate=cfg.sample_rate)
+    def heard(path, judged):  # what is wrong with a recording is said with its name
+        try: return judged(chain(read_speech(path, cfg), sample_rate=cfg.sample_rate))
+        except ValueError as error: raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     gone = missing()
-    voices = {} if "similarity to target" in gone else {f"similarity to {part}": centroid(sound(getattr(p, part)) for p in enrolment) for part in ("target", "source")}
+    voices = {} if "similarity to target" in gone else {f"similarity to {part}": centroid([heard(getattr(p, part), embed) for p in enrolment]) for part in ("target", "source")}
     rows = {name: [] for name in systems}
     for pair in progress(pairs, desc="scoring"):
-        target = None if "MCD" in gone else analyse(sound(pair.target))
+        target = None if "MCD" in gone else heard(pair.target, analyse)
         for name, system in systems.items():
             try:
                 wave = system(pair)

@@ -68,7 +68,7 @@ class Job:
     @property
     def step_seconds(self) -> float:
         "Of one step: computing, then the all-reduces, not overlapped."
-        return self.step + all_reduce_seconds(step_bytes(self.cfg), self.processes, bandwidth=self.gigabits * 1e9 / 8, latency=5e-5)
+        return self.step + all_reduce_seconds(step_bytes(self.cfg), self.processes, bandwidth=self.gigabits * 1e9 / 8, latency=(self.cfg.g_steps + 4) * 5e-5)  # one for each update, and three small ones (07c_several)
 
     @property
     def days(self) -> float:
@@ -121,6 +121,7 @@ def to_bytes(
     cfg: Config,        # uses mel_min and mel_max
 ) -> torch.Tensor:      # the same shape, uint8
     "A mel in 255 steps."
+    if not torch.isfinite(mel).all(): raise ValueError("mel holds NaN or infinite values")
     if mel.min() < cfg.mel_min - 0.01 or mel.max() > cfg.mel_max + 0.01: raise ValueError(f"mel lies within {mel.min():.1f} to {mel.max():.1f} dB, outside {cfg.mel_min:g} to {cfg.mel_max:g}: was it normalised already?")
     return ((mel - cfg.mel_min) * (255 / (cfg.mel_max - cfg.mel_min))).round().clamp(0, 255).to(torch.uint8)
 
@@ -145,8 +146,8 @@ def write_shards(
 
     def flush():
         with replacing(folder / f"shard_{len(done):06d}.safetensors") as temporary:
-            safetensors.torch.save_file({str(i): mel.contiguous() for i, (_, _, mel) in enumerate(held)}, temporary,
-                                        metadata={"clips": json.dumps([(name, speaker) for name, speaker, _ in held])})
+            temporary.write_bytes(safetensors.torch.save({str(i): mel.contiguous() for i, (_, _, mel) in enumerate(held)},
+                                                         metadata={"clips": json.dumps([(name, speaker) for name, speaker, _ in held])}))
         done.append(folder / f"shard_{len(done):06d}.safetensors")
         held.clear()
 
@@ -175,6 +176,7 @@ def stream(
     skip: int = 0,       # clips already given, to go on after them
 ) -> Iterator[tuple]:    # of (name, speaker, uint8 mel)
     "One epoch of a reader's share, shuffled by shard and within a buffer."
+    if not 0 <= reader < readers: raise ValueError(f"reader={reader} must be 0 to {readers - 1}: {readers} readers share the shards")
     if len(shards) < readers: raise ValueError(f"{len(shards)} shards can't feed {readers} readers: write smaller shards")
     if buffer < 1: raise ValueError(f"buffer={buffer} must be at least 1 clip")
     order = sorted(map(str, shards))

@@ -12,6 +12,7 @@ __all__ = ['TRAINED', 'FORMAT', 'NETS', 'FRONT_END', 'State', 'narrow', 'convolu
 
 # %% ../nbs/07_training.ipynb #7f1367f3
 import copy
+import errno
 import hashlib
 import json
 import math
@@ -309,7 +310,7 @@ def writing(
     "Like `replacing`, also for safetensors, which reports a full disk by an error of its own."
     with replacing(path) as temporary:
         try: yield temporary
-        except SafetensorError as error: raise OSError(str(error)) from None
+        except SafetensorError as error: raise OSError(errno.EIO, str(error)) from None
 
 def _seal(header, names):
     "A digest of the header's texts and of the tensors' names: a changed one does not go unnoticed."

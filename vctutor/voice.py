@@ -366,7 +366,7 @@ def read_upload(
         try:
             if content:
                 info = soundfile.info(path)
-                if info.duration > longest + LATE: raise ValueError(f"{path} is {info.duration:.0f} s long: at most {longest:g} s are taken; cut it")
+                if longest + LATE < info.duration < 1e9: raise ValueError(f"{path} is {info.duration:.0f} s long: at most {longest:g} s are taken; cut it")  # a file that does not say how long it is claims centuries, and is refused below
                 rate = info.samplerate
             else: rate = RATES[0]
             return at_rate(load(path, sample_rate=rate), sample_rate=rate)
@@ -481,7 +481,9 @@ def find_checkpoints(
     for folder in map(Path, folders):
         inside = sorted(folder.iterdir()) if folder.is_dir() and not is_run(folder) else []
         for path in [folder, *inside]:
-            if is_run(path) or path.suffix == ".safetensors" and path.is_file(): found[f"{path.parent.name}/{path.name}".lstrip("/")] = path
+            if is_run(path) or path.suffix == ".safetensors" and path.is_file():
+                name = f"{path.parent.name}/{path.name}".lstrip("/")
+                found[str(path) if name in found else name] = path
     return found
 
 def vocoders_here() -> list[str]:
