@@ -56,7 +56,9 @@ def pitch(
     found, own = correlate(frames * window), correlate(window)
     found = found / found[:, :1].clamp(min=1e-12) / (own / own[0])
     first, last = int(cfg.sample_rate / HIGHEST), math.ceil(cfg.sample_rate / LOWEST)
-    height, lag = found[:, first:last + 1].max(1)
+    inside = found[:, first:last + 1]
+    peaks = (inside >= found[:, first - 1:last]) & (inside >= found[:, first + 1:last + 2])
+    height, lag = inside.where(peaks, -1.0).max(1)
     power = frames.square().mean(1)
     voiced = (height > CLEAR) & (power > 1e-4 * power.max())
     return torch.where(voiced, cfg.sample_rate / (lag + first), 0.0)

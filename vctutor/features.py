@@ -84,7 +84,7 @@ KINDS = {
     "speech": Kind(_speech, ("sample_rate", "hop_length", "win_length", "trim_db")),  # of a recording
     "mel": Kind(_mel, MEL_FIELDS),                                                     # of speech
     "alignment": Kind(_alignment, ()),                                                # of two mels
-    "pitch": Kind(_pitch, ("sample_rate", "hop_length")),                             # of speech
+    "pitch": Kind(_pitch, ("sample_rate", "hop_length"), version=2),                  # of speech
     "pitch_matched": Kind(_pitch_matched, MEL_FIELDS),                                 # of speech, mel, alignment and pitches
     "disguised": Kind(_disguised, (*MEL_FIELDS, "seed")),                              # of speech, a name and pitches
 }
