@@ -26,7 +26,8 @@ def call(*command, cwd=ROOT, **env):
     "Run a command; return its exit code and all it said."
     env = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", OMP_NUM_THREADS="1", **env)
     done = subprocess.run([str(c) for c in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT)
-    return done.returncode, (done.stdout + done.stderr).strip()
+    silent = f"ended with exit code {done.returncode} and said nothing" if done.returncode else ""  # such as a process that was killed for memory
+    return done.returncode, (done.stdout + done.stderr).strip() or silent
 
 
 def notebook(path):

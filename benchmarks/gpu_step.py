@@ -1,6 +1,7 @@
 """A table of training steps on a GPU: seconds, FLOP/s, the share of the bfloat16 matrix product, memory.
 
-Run from the repository: python benchmarks/gpu_step.py [seconds to spend, 240 [file to write]]
+Run from the repository: python benchmarks/gpu_step.py [seconds to spend, 240 [number of the run]]
+With a number the rows go to the end of benchmarks/gpu_steps.csv, in place of those of a run of that number.
 """
 import gc
 import sys
@@ -15,7 +16,7 @@ from vctutor.config import preset
 from vctutor.speed import matmul_rate, step_flops, stepper, time_steps
 
 START, LIMIT = time.perf_counter(), float(sys.argv[1]) if len(sys.argv) > 1 else 240
-OUT = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+RUN = int(sys.argv[2]) if len(sys.argv) > 2 else None
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIZE = 8192 if DEVICE == "cuda" else 1024
 if DEVICE == "cpu": torch.set_num_threads(2)
@@ -57,7 +58,11 @@ for name, what, batches, (conv, other), changes in VARIANTS:
         except Exception as error: print(f"{name}, {what}, batch {batch}: failed: {type(error).__name__}: {str(error)[:300]!r}", flush=True)
         gc.collect()
         if DEVICE == "cuda": torch.cuda.empty_cache()
-if OUT: pd.DataFrame(rows).to_csv(OUT, index=False)
+if RUN and rows:
+    path, table = Path(__file__).resolve().parent / "gpu_steps.csv", pd.DataFrame(rows)
+    table.insert(0, "run", RUN)
+    if path.exists(): table = pd.concat([(before := pd.read_csv(path))[before["run"] != RUN], table])
+    table.to_csv(path, index=False)
 for name, batch, changes in [(LARGE, 8, BEST), (LARGE, 512, FLAT)] if DEVICE == "cuda" and time.perf_counter() - START < LIMIT - 15 else []:  # where the time goes
     step = stepper(preset(name, batch_size=batch, **changes), device=DEVICE)
     for _ in range(2): step()

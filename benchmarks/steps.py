@@ -19,7 +19,8 @@ OPTIONS = dict(plain={}, fused=dict(fused=True), bfloat16=dict(precision="bfloat
                unfolded=dict(unfolded=True), **{"fused, bfloat16": dict(fused=True, precision="bfloat16"), "unfolded, fused": dict(unfolded=True, fused=True), "unfolded, fused, bfloat16": dict(unfolded=True, fused=True, precision="bfloat16")}, compiled=dict(compiled=True))
 name, rounds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
 chosen = sys.argv[3].split(";") if len(sys.argv) > 3 else [o for o in OPTIONS if o != "compiled"]
-kept = sys.argv[4:] == ["kept"] and keep_memory()
+kept = sys.argv[4:] == ["kept"]
+if sys.argv[4:] and not (kept and keep_memory()): raise SystemExit(f"{' '.join(sys.argv[4:])}: the last word may be kept, where the C library is glibc")
 torch.set_num_threads(1)  # processor time says little with more
 table = compare({o: preset(name, **OPTIONS[o]) for o in chosen}, rounds=rounds, clock=time.process_time).reset_index()
 table.insert(0, "preset", name)

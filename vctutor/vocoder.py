@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UPSAMPLES', 'KERNELS', 'DILATIONS', 'SLOPE', 'WEIGHTS_SHA256', 'HIFIGAN_FRONT_END', 'HIFIGAN_CONTEXT', 'VOCODERS',
-           'ResBlock', 'HifiGan', 'hifigan_weights', 'plain_weights', 'load_hifigan', 'hifigan_bank', 'hifigan_mel',
-           'hifigan_stream', 'vocoder', 'vocode', 'from_recording']
+           'ResBlock', 'HifiGan', 'hifigan_weights', 'plain_weights', 'load_hifigan', 'hifigan_bank', 'fits_hifigan',
+           'hifigan_mel', 'hifigan_stream', 'vocoder', 'vocode', 'from_recording']
 
 # %% ../nbs/08a_vocoder.ipynb #6eab5ff3
 import hashlib
@@ -126,14 +126,20 @@ def hifigan_bank() -> torch.Tensor:  # (80, 513)
     "The mel bank HiFi-GAN was trained with: from 0 to 8000 Hz."
     return mel_bank(sample_rate=HIFIGAN_FRONT_END["sample_rate"], n_fft=HIFIGAN_FRONT_END["win_length"], n_mels=80, fmin=0.0, fmax=HIFIGAN_FRONT_END["fmax"])
 
+def fits_hifigan(
+    cfg: Config,  # a front end
+):
+    "Refuse a front end that HiFi-GAN was not trained with."
+    for field, need in HIFIGAN_FRONT_END.items():
+        if (has := getattr(cfg, field)) != need: raise ValueError(f"{field}={has} does not fit HiFi-GAN, which was trained with {field}={need}: train with that, or use Griffin-Lim")
+
 def hifigan_mel(
     mel: torch.Tensor,  # (n_mels, frames), dB below the peak
     peak: float,        # dB
     cfg: Config,        # the front end the mel was made with, and mel_inversion_iters
 ) -> torch.Tensor:      # (80, frames), natural logarithm of magnitudes, at least log(0.00001)
     "The mel HiFi-GAN was trained on, from ours: back to magnitudes that are not negative, then its bank from 0 to 8000 Hz and its logarithm."
-    for field, need in HIFIGAN_FRONT_END.items():
-        if (has := getattr(cfg, field)) != need: raise ValueError(f"{field}={has} does not fit HiFi-GAN, which was trained with {field}={need}: train with that, or use Griffin-Lim")
+    fits_hifigan(cfg)
     return (hifigan_bank().to(mel.device) @ mel_to_magnitude(mel, peak, cfg)).clamp(min=1e-5).log()
 
 # %% ../nbs/08a_vocoder.ipynb #c611d7d1
@@ -189,6 +195,7 @@ def from_recording(
 ) -> torch.Tensor:               # (frames*hop_length,)
     "What a vocoder makes of all it could be given: Griffin-Lim of the true magnitudes, HiFi-GAN of its own true mel."
     vocoder(name)
+    if name == "hifigan": fits_hifigan(cfg)
     magnitude = spectrum(padded(wave, cfg), n_fft=cfg.win_length, hop=cfg.hop_length).abs()
     if name == "hifigan": return load_hifigan()((hifigan_bank() @ magnitude).clamp(min=1e-5).log()[None])[0]
     phase = moving_phase(magnitude, hop=cfg.hop_length, seed=cfg.seed)
