@@ -188,7 +188,7 @@ def speech_levels(
 ) -> torch.Tensor:         # (frames,), dB relative to full scale
     "Frame levels of a recording that must not be silent."
     levels = frame_levels(wave, frame=cfg.win_length, hop=cfg.hop_length)
-    if levels.isnan().any(): raise ValueError("the recording holds NaN or infinite samples: export it again")
+    if not levels.isfinite().all(): raise ValueError("the recording holds NaN or infinite samples, or absurdly large ones: export it again")
     not_silent(levels.max().item())
     return levels
 

@@ -87,7 +87,11 @@ def measure_pitches(
     chosen = pairs[::max(1, math.ceil(len(pairs) / most))]
     middle = {}
     for side in ("source", "target"):
-        found = torch.cat([track(getattr(p, side)) for p in chosen])
+        found = []
+        for path in (getattr(p, side) for p in chosen):
+            try: found.append(track(path))
+            except ValueError as error: raise ValueError(f"{path}: {error}") from None
+        found = torch.cat(found)
         if not (found > 0).any(): raise ValueError(f"no pitch between {LOWEST:.0f} and {HIGHEST:.0f} Hz in the {side} recordings, such as {getattr(chosen[0], side)}: is it speech?")
         middle[side] = found[found > 0].median().item()
     return Pitches(**middle)
@@ -110,10 +114,12 @@ LIFTED = 0.55  # share of the pitch period that the cepstral coefficients of an 
 
 def lifter_of(
     pitches: Pitches,  # of the two speakers
-    cfg: Config,       # uses sample_rate
+    cfg: Config,       # uses sample_rate and win_length
 ) -> int:              # samples
     "Cepstral coefficients that hold the envelope and not the harmonics: up to 0.55 of the source's middle pitch period."
-    return round(LIFTED * cfg.sample_rate / pitches.source)
+    lifter = round(LIFTED * cfg.sample_rate / pitches.source)
+    if lifter > cfg.win_length // 2: raise ValueError(f"win_length={cfg.win_length} is too short for a voice of {pitches.source:.0f} Hz: its envelope needs {2 * lifter} samples")
+    return lifter
 
 def log_magnitude(
     wave: torch.Tensor,  # (samples,)

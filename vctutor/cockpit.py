@@ -8,6 +8,7 @@ __all__ = ['KNOBS', 'CHOICES', 'LIVE', 'ANEW', 'PANELS', 'LASTING', 'CERTAIN', '
 
 # %% ../nbs/07a_cockpit.ipynb #7a52e115
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -44,10 +45,13 @@ def gather(
     progress=lambda x, **_: x,    # wraps lists, such as tqdm
 ) -> Material:
     "Read, align and augment."
-    pairs = with_validation(pairs)
-    some = lambda split, most: [p for p in pairs if p.split == split][:most]
     cache, every_kind = Cache(), replace(cfg, aligned=1.0, pitch_matched=1.0, disguised=1.0)  # a share of 0 may be turned up later
-    learnt, judged = (prepare_corpus(some(split, most), cfg, cache=cache, progress=progress)[0] for split, most in (("train", training), ("validation", held)))
+    wanted = with_validation(pairs)
+    some = lambda split, most: [p for p in wanted if p.split == split][:most]
+    examples, broken = prepare_corpus(some("train", training) + some("validation", held), cfg, cache=cache, progress=progress)
+    for line in broken: print(line, file=sys.stderr)
+    examples = with_validation(examples)  # the one held out may have been broken
+    learnt, judged = ([e for e in examples if e.split == split] for split in ("train", "validation"))
     return Material(augment(learnt, every_kind, progress=progress), judged, measure(mel for e in learnt for mel in (e.source, e.target)))
 
 # %% ../nbs/07a_cockpit.ipynb #1f60e939
@@ -139,7 +143,7 @@ class Run:
         *,
         hooks=(),            # functions of `state`, called after each step
     ):
-        self.material, self.hooks, self.first = material, tuple(hooks), state.cfg
+        self.material, self.hooks = material, tuple(hooks)
         self.watchers = []    # functions of a word: step or rest (from the thread), turned (from the caller)
         self.running = False  # whether steps are being done
         self._lock, self._thread, self._pausing = threading.RLock(), None, threading.Event()
@@ -147,7 +151,7 @@ class Run:
         _RUNS.add(self)
 
     def _take(self, state, batches):
-        self.state, self.batches, self.wanted = state, batches, state.cfg
+        self.state, self.batches, self.first, self.wanted = state, batches, state.cfg, state.cfg
         self.marks, self.error = [], None
         self.end = state.cfg.num_epochs * batches.steps_per_epoch  # steps of the whole run
 
@@ -299,7 +303,7 @@ def alarm(
     real, made, loss = (sum(row[name] for row in rows) / len(rows) for name in ("d_real", "d_fake", "discriminator"))
     real_label, made_label = labels(cfg)
     answers = f"over the last {LASTING} steps D(real) is {real:.2f} and D(fake) {made:.2f}"
-    rests = all(row["d_rests"] for row in rows)
+    rests = all(row["d_rests"] and row["discriminator"] < cfg.d_loss_threshold for row in rows)  # it may have been turned since
     if real - made > CERTAIN * (real_label - made_label):
         return f"The discriminator saturates: {answers}. The generator hardly learns from it. Raise g_steps, {'or wait while it rests' if rests else 'd_loss_threshold'}, or label_smoothing."
     if rests:

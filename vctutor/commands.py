@@ -7,8 +7,8 @@ __all__ = ['COMMANDS', 'HEARD', 'ENROLLED', 'LEARNED', 'TRIED', 'STYLE', 'comman
            'saved_config', 'run_facts', 'describe', 'run_config', 'read_examples', 'best_device', 'fingerprint',
            'folder_of', 'with_bandwidth', 'same_recordings', 'merged', 'learn', 'train', 'corpus_of', 'merge',
            'convert', 'export', 'corpus', 'scored_and_enrolled', 'trained_on', 'as_trained', 'new_folder', 'rungs',
-           'evaluate', 'of_the_log', 'experiment_pairs', 'with_row', 'experiment', 'compare', 'write_report', 'demo',
-           'bench', 'app']
+           'evaluate', 'of_the_log', 'experiment_pairs', 'log_in', 'with_row', 'experiment', 'compare', 'write_report',
+           'demo', 'bench', 'app']
 
 # %% ../nbs/92_commands.ipynb #ebfdb944
 import json
@@ -45,9 +45,17 @@ def main(
         if isinstance(error, ModuleNotFoundError) and error.name: raise  # an import that fails is a fault of the installation; what a command refuses for want of an extra has no name
         print(f"{name}: error: {_one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error): raise
+        print(f"{name}: error: out of memory: take a smaller --preset, or less of batch_size or crop_frames ({_one_line(error)[:160]})", file=sys.stderr)
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+def _out_of_memory(error):
+    "Whether Python, or PyTorch on a GPU or a CPU, found no room."
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 def _one_line(error):
     "What went wrong, with the path for errors of the system."
@@ -208,7 +216,7 @@ def folder_of(
     side: str,    # source or target
 ) -> str:
     "Where the recordings of one speaker lie, for a later evaluation."
-    return str(Path(getattr(pairs[0], side)).resolve().parent)
+    return os.path.abspath(getattr(pairs[0], side).parent)  # links are kept: a folder may be one of links into an archive
 
 # %% ../nbs/92_commands.ipynb #a978c708
 HEARD = 40  # recordings that `bandwidth` is measured on, at most
@@ -469,7 +477,8 @@ def trained_on(
     "What a run has learned of these recordings: nothing, unless one of the two folders is its own."
     try: facts = run_facts(run)
     except FileNotFoundError: return []
-    return facts.get("training", []) if any(facts.get(side) == folder_of(pairs, side) for side in ("source", "target")) else []
+    same = lambda side: side in facts and Path(facts[side]).resolve() == Path(folder_of(pairs, side)).resolve()
+    return facts.get("training", []) if same("source") or same("target") else []
 
 def as_trained(
     examples: list,  # of `Example`
@@ -570,6 +579,14 @@ def experiment_pairs(
     first = {p.name for p in [p for p in pairs if p.split != "test"][:plan.get("sentences")]}
     return with_validation([p for p in pairs if p.split == "test" or p.name in first])
 
+def log_in(
+    folder: Path,  # of the results
+):                 # DataFrame, a row for each experiment that was run
+    "What results.csv holds, if it is there."
+    import pandas as pd
+    log = pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name"])
+    return log if "CPU minutes" in log else log.assign(**{"CPU minutes": float("nan")})  # nothing in it was trained
+
 def with_row(
     log,        # pandas table of results
     row: dict,  # name and what was measured
@@ -616,13 +633,12 @@ def experiment(
     pairs, start, run = experiment_pairs(plan, have), cpu(), trained(plan.get("run", name))
     size, changes, system = plan.get("preset", "small"), plan.get("set", {}), plan.get("system", "the model")
     row = {"name": name, "question": plan["question"], "corpus": plan["corpus"], "training sentences": sum(p.split == "train" for p in pairs), "system": system, "vocoder": plan["vocoder"]}
-    read_log = lambda: pd.read_csv(folder / "results.csv") if (folder / "results.csv").exists() else pd.DataFrame(columns=["name", "CPU minutes"])
     if "merge" in plan:
         examples = read_examples(pairs, preset(size, **changes), cache=cache, workers=workers)
         converter, row = merged([trained(known) for known in plan["merge"]], pairs, examples), row | {"preset": size, "changes": json.dumps(changes), "steps": plan["steps"]}
-        if "run" not in plan: row["CPU minutes"] = read_log().set_index("name")["CPU minutes"].reindex(plan["merge"]).sum(skipna=False)
+        if "run" not in plan: row["CPU minutes"] = log_in(folder).set_index("name")["CPU minutes"].reindex(plan["merge"]).sum(skipna=False)
     elif system == "the model":
-        log = read_log()
+        log = log_in(folder)
         earlier = log.loc[log["name"] == name, "CPU minutes"]
         before = 0.0 if not run.exists() else earlier.iloc[0] if len(earlier) else float("nan")  # of the part of the run that was there; not known where it left no row
         state, examples = learn(pairs, run, size=size, changes=changes, steps=plan.get("steps", 0), resume=run.exists(), begin=str(trained(plan["begin"])) if "begin" in plan else None, cache=cache, workers=workers)
@@ -636,7 +652,7 @@ def experiment(
     heard = rungs(converter, examples, vocoder=plan["vocoder"])[system]
     figures = summary(score({system: heard}, scored, enrolment=enrolled, cfg=converter.cfg, progress=tqdm))
     row |= {"scored sentences": len(scored)} | {figure if kind == "mean" else f"{figure} ±": round(value, 3) for (figure, kind), value in figures.loc[system].items()}
-    log = read_log()  # again: another experiment may have written its row meanwhile
+    log = log_in(folder)  # again: another experiment may have written its row meanwhile
     with replacing(folder / "results.csv") as temporary: with_row(log, row).to_csv(temporary, index=False)
     print(pd.Series(row).drop(["question", "changes"], errors="ignore").to_string())
 
@@ -711,7 +727,7 @@ def write_report(
 @command
 def demo(
     out: str = "demo",      # folder to make
-    preset: str = "tiny",   # size of the model: tiny, small, base or spec
+    preset: str = None,     # size of the model: tiny, small, base or spec; tiny, or that of the run that goes on, when not given
     steps: int = 0,         # iterations; 0 is num_epochs passes over the corpus
     set: str = None,        # fields of Config to change, such as "seed=1"
     resume: bool = False,   # go on with the run in the folder, if there is one
@@ -734,7 +750,7 @@ def demo(
             table = write_report(report, converter, pairs, examples, history=None, progress=tqdm)
     else:
         begun = resume and (Path(out) / "last.safetensors").exists()
-        state, examples = learn(pairs, out, size=None if begun else preset, changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
+        state, examples = learn(pairs, out, size=preset or (None if begun else "tiny"), changes=settings(set), steps=steps, resume=resume, cache=cache, workers=workers)
         table = write_report(report, load_converter(out, vocoder=to_sound), pairs, examples, history=history_table(state), progress=tqdm)
     print(table.to_string(float_format="%.2f"))
     print(f"open {report.resolve()}")
@@ -755,7 +771,7 @@ def bench(
     if sentences < 1: raise ValueError(f"--sentences {sentences} must be at least 1")
     stand = Stand(sentences=sentences, **dict(pairs=corpus_of(None, corpus)) if corpus else {})
     torch.set_num_threads(1)
-    facts = machine() | {"recordings": f"{sentences} of each voice, {corpus or 'the shipped pair'}"}
+    facts = machine() | {"recordings": f"{len(stand.pairs[:sentences])} of each voice, {corpus or 'the shipped pair'}"}
     table = measured(only.split() if only else None, stand=stand, rounds=rounds, progress=tqdm)
     print(as_markdown(table, facts))
     if out: print(f"wrote {', '.join(map(str, write_table(out, table, facts)))}")

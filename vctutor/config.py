@@ -141,6 +141,8 @@ class Config:
 
     def __post_init__(self):
         if isinstance(self.betas, list): object.__setattr__(self, "betas", tuple(self.betas))  # JSON has lists only
+        for f in fields(self):  # a whole number where a decimal stands: 40 is 40.0, and has its key in a cache
+            if isinstance(f.default, float) and type(value := getattr(self, f.name)) is int: object.__setattr__(self, f.name, float(value))
         _check(self)
 
 # %% ../nbs/00_config.ipynb #971872fa

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tarfile
+import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import torch
 import torch.nn.functional as F
 
 import vctutor
-from .audio import load, log_mel, trim
+from .audio import facts_of, load, log_mel, trim
 from .config import Config
 from .stats import Stats, normalise
 
@@ -45,8 +46,9 @@ def sounds_in(
     found = {}
     for path in paths:
         if any("\ud800" <= c <= "\udfff" for c in path.name): raise ValueError(f"{folder} holds a file whose name is not UTF-8, {ascii(path.name)}: rename it")
-        if path.stem in found: raise ValueError(f"{folder} holds both {found[path.stem].name} and {path.name}: keep one")
-        found[path.stem] = path
+        name = unicodedata.normalize("NFC", path.stem)  # an accent may be one character or two, by the system that wrote it
+        if name in found: raise ValueError(f"{folder} holds both {found[name].name} and {path.name}: keep one")
+        found[name] = path
     return found
 
 # %% ../nbs/03_data.ipynb #9e342dae
@@ -79,6 +81,7 @@ def read_manifest(
     rows = {}
     for line, row in lines:
         if None in row: raise ValueError(f"{path}, line {line} has more values than columns: put text that holds a comma between quotes")
+        row = {column: unicodedata.normalize("NFC", value or "").strip() for column, value in row.items()}
         if not (row["speaker"] and row["utterance"]): raise ValueError(f"{path}, line {line} needs a speaker and an utterance")
         if row.get("split") and row["split"] not in SPLITS:
             raise ValueError(f"{path}, line {line}: split {row['split']!r} must be one of {', '.join(SPLITS)}")
@@ -111,8 +114,13 @@ def _by_sentence(
     "The recordings of a folder with what the manifest.csv beside it, or the corpus's own list of texts, says of each."
     here = Path(os.path.abspath(folder))
     rows, texts, found = read_manifest(here.parent / "manifest.csv"), read_prompts(here.parent / "etc" / "txt.done.data"), {}
-    for stem, path in sounds_in(folder).items():
-        row = rows.get((here.name, stem)) or {"text": texts.get(stem, "")}
+    speaker, sounds, listed = unicodedata.normalize("NFC", here.name), sounds_in(folder), {who for who, _ in rows}
+    if speaker not in listed and (near := [who for who in listed if who.casefold() == speaker.casefold()]):
+        raise ValueError(f"{here.parent / 'manifest.csv'} speaks of {near[0]}, and the folder is called {speaker}: write both alike")
+    for stem in (stem for who, stem in rows if who == speaker and stem not in sounds):
+        if near := [name for name in sounds if name.casefold() == stem.casefold()]: raise ValueError(f"{here.parent / 'manifest.csv'} lists {stem} of {speaker}, and the file is called {near[0]}: write both alike")
+    for stem, path in sounds.items():
+        row = rows.get((speaker, stem)) or {"text": texts.get(stem, "")}
         name = row.get("utterance") or stem
         if name in found: raise ValueError(f"{folder} holds {found[name][0].name} and {path.name} for the sentence {name}: keep one")
         found[name] = path, row
@@ -177,8 +185,9 @@ def read_speech(
     cfg: Config,  # uses sample_rate, win_length, hop_length and trim_db
 ) -> torch.Tensor:  # (samples,)
     "A recording without the silence at its ends."
+    seconds = facts_of(path, sample_rate=cfg.sample_rate).samples / cfg.sample_rate  # asked first: a recording of hours would fill the memory
+    if seconds > LONGEST: raise ValueError(f"{path} is {seconds:.1f} s long; cut it into sentences of at most {LONGEST:.0f} s")
     recording = load(path, sample_rate=cfg.sample_rate)
-    if recording.seconds > LONGEST: raise ValueError(f"{path} is {recording.seconds:.0f} s long; cut it into sentences of at most {LONGEST:.0f} s")
     try: start, end = trim(recording.wave, cfg)
     except ValueError as error: raise ValueError(f"{path}: {error}") from None
     return recording.wave[start:end]
@@ -399,7 +408,7 @@ def fetch_arctic(
 ) -> Path:                      # folder of wav files
     "Fetch one CMU ARCTIC speaker into `cache`, checked and resumable; at once if it is there already."
     if speaker not in ARCTIC_SHA256: raise ValueError(f"speaker {speaker!r} is not in CMU ARCTIC: choose from {', '.join(ARCTIC_SHA256)}")
-    cache, name, url = Path(cache), f"cmu_us_{speaker}_arctic", url.format(speaker=speaker)
+    cache, name, url = Path(os.path.expanduser(cache)), f"cmu_us_{speaker}_arctic", url.format(speaker=speaker)
     folder = cache / name
     if (folder / "wav").is_dir(): return folder / "wav"
     cache.mkdir(parents=True, exist_ok=True)

@@ -255,7 +255,7 @@ def words(
     text: str,  # English
 ) -> list[str]:
     "The words of a text, in lower case and without punctuation."
-    spoken = re.sub(r"[^a-z' ]", "", text.lower().replace("-", " ").replace("’", "'").replace("‘", "'")).split()
+    spoken = re.sub(r"[^a-z' ]", "", re.sub(r"[-–—/…\s]+", " ", text.lower()).replace("’", "'").replace("‘", "'")).split()
     return [word for word in (word.strip("'") for word in spoken) if word]  # 'go' in quotation marks is go
 
 @lru_cache(maxsize=1)

@@ -43,7 +43,7 @@ def digest_of(
     "The SHA-256 of a file's bytes: what a recording is, whatever it is called and wherever it lies."
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f"{path} does not exist: check the path")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
 
 def _speech(given, cache, digest, *, path):
     wave = read_speech(path, given)
@@ -118,7 +118,7 @@ def key_of(
 class CacheError(OSError):
     "The cache, not a recording, is what fails."
 
-PIECE = re.compile(r"[0-9a-f]{40}\.safetensors|\..+\.part")  # what lies in the folder of a kind: pieces, and what a killed process left
+PIECE = re.compile(r"[0-9a-f]{40}\.safetensors|\.\d+-[0-9a-f]{8}\.part")  # what lies in the folder of a kind: pieces, and what a killed process left
 
 class Cache:
     "A folder of pieces, each of a kind in `KINDS` and under its key from `key_of`; without a name a private folder, which goes when nobody needs it any more."
@@ -131,7 +131,7 @@ class Cache:
         try:
             for kind in KINDS: (self.folder / kind).mkdir(parents=True, exist_ok=True)
         except OSError as error: raise CacheError(f"{self.folder} can't hold features ({error.strerror}): name another folder with --cache, or --cache off") from None
-        for left in (left for kind in KINDS for left in (self.folder / kind).glob(".*.part")):  # of a process that was killed
+        for left in (left for kind in KINDS for left in (self.folder / kind).glob(".*.part") if PIECE.fullmatch(left.name)):  # of a process that was killed
             with suppress(OSError):
                 if left.stat().st_mtime < time.time() - 3600: left.unlink()
 
@@ -308,7 +308,7 @@ def in_parallel(
     def start(count):
         env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
         for _ in range(min(workers - 1, len(waiting), count)):
-            processes.append(subprocess.Popen([sys.executable, "-c", "from vctutor.features import serve; serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env))
+            processes.append(subprocess.Popen([sys.executable, "-c", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from vctutor.features import serve; serve()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env))
             with suppress(OSError):
                 pickle.dump(str(cache.folder.absolute()), processes[-1].stdin)
                 processes[-1].stdin.flush()
@@ -391,4 +391,4 @@ def cache_at(
 ) -> Cache:
     "The cache that the commands use."
     place = place or os.environ.get("VCTUTOR_CACHE") or pooch.os_cache("vctutor") / "features"
-    return Cache(None if str(place) == "off" else Path(place).expanduser())
+    return Cache(None if str(place) == "off" else os.path.expanduser(place))

@@ -60,7 +60,7 @@ class Generator(nn.Module):
     ):
         super().__init__()
         width, self.bands, bands = cfg.hidden_channels, cfg.input_channels, cfg.output_channels
-        self.checkpointing = cfg.checkpointing
+        self.checkpointing, self.least = cfg.checkpointing, 9 if cfg.norm == "instance" else 1  # instance norm needs two frames at an eighth of the rate
         down = lambda a, b: [nn.Conv1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         up = lambda a, b: [nn.ConvTranspose1d(a, b, 4, stride=2, padding=1), make_norm(cfg.norm, b), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(
@@ -78,8 +78,8 @@ class Generator(nn.Module):
         self.bias = nn.Parameter(torch.full((bands, 1), float(cfg.bias)))
 
     def forward(self, mel):  # (batch, n_mels, frames) -> same
-        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] < 1:
-            raise ValueError(f"mel has shape {tuple(mel.shape)}; the generator wants (batch, {self.bands}, frames) with 1 frame or more")
+        if mel.ndim != 3 or mel.shape[1] != self.bands or mel.shape[2] < self.least:
+            raise ValueError(f"mel has shape {tuple(mel.shape)}; the generator wants (batch, {self.bands}, frames) with {self.least} frame{'s' * (self.least > 1)} or more")
         frames = mel.shape[-1]
         x = F.pad(mel, (0, -frames % 8), mode="replicate")
         for stage in (self.encoder, *self.residuals, self.decoder):

@@ -40,6 +40,7 @@ class LiveConverter:
     ):
         cfg = converter.cfg
         if cfg.norm == "instance": raise ValueError("norm='instance' measures the whole recording before it converts: use a converter with channel or batch norm")
+        if cfg.win_length > (FIXED + 1) * cfg.hop_length: raise ValueError(f"hop_length={cfg.hop_length} is too short to run live: {FIXED} fixed frames must reach over a window of {cfg.win_length}; want {-(-cfg.win_length // (FIXED + 1))} or more")
         if converter.vocoder is not None: raise ValueError("a converter with a vocoder of its own can't run live: load it without vocoder=")
         if not delay * cfg.sample_rate >= delay_of(0, cfg): raise ValueError(f"delay={delay} s is too short: one step and one window take {delay_of(0, cfg) / cfg.sample_rate:.3f} s")
         self.converter, self.peak, self.rounds = converter, peak, rounds

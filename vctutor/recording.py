@@ -10,6 +10,7 @@ __all__ = ['SESSION_FILE', 'LONGEST_SENTENCE', 'shipped_sentences', 'Take', 'spe
 import json
 import shlex
 import sys
+import unicodedata
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -76,13 +77,13 @@ class Session:
         if self.folder.exists() and not self.folder.is_dir(): raise NotADirectoryError(f"{folder} is a file: name a folder")
         if (who := speaker_of(self.folder)) not in (None, self.speaker):
             raise ValueError(f"{folder} holds recordings of {who}, not of {self.speaker}: name another folder")
-        self.take, self.skipped, self.chosen = None, [], None
+        self.take, self.known, self.skipped, self.chosen = None, set(), [], None  # known: what was recorded when the take was heard
 
     @property
     def done(self) -> dict[str, Path]:
         "What is recorded, by name, as the folder has it now."
         there = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        return {p.stem: p for p in there if p.stem in self.sentences and p.suffix.lower() in SOUND_ENDINGS}
+        return {p.stem: p for p in there if p.stem in self.sentences and p.suffix.lower() in SOUND_ENDINGS and p.is_file()}
 
     @property
     def current(self) -> str | None:
@@ -105,7 +106,9 @@ class Session:
         recording: Recording,  # of the current sentence, at any rate
     ) -> list[Finding]:
         "Check a take; it waits for `keep` or `repeat`."
+        self.take = None
         if self.current is None: raise ValueError("all sentences are recorded: go to one of them to read it again")
+        self.known = set(self.done)
         self.take = Take(self.current, recording, check_recording(recording.wave, sample_rate=recording.sample_rate, longest=self.longest))
         return self.take.findings
 
@@ -115,7 +118,9 @@ class Session:
         if not usable(self.take.findings): raise ValueError(f"this take can't be used: {next(f.advice for f in self.take.findings if f.state == 'unusable')}")
         path, recording = self.folder / f"{self.take.name}.flac", self.take.recording
         if (old := self.done.get(self.take.name, path)) != path: raise ValueError(f"{old} is this sentence already, in another format: move it away, then keep the take")
-        if speaker_of(self.folder) is None: write_speaker(self.folder, self.speaker)
+        if self.take.name in self.done.keys() - self.known: raise ValueError(f"{path} was recorded meanwhile, in another page: repeat the take to replace it, or skip")
+        if (who := speaker_of(self.folder)) not in (None, self.speaker): raise ValueError(f"{self.folder} holds recordings of {who} by now, not of {self.speaker}: name another folder")
+        if who is None: write_speaker(self.folder, self.speaker)
         save(path, within_full_scale(recording.wave)[0], sample_rate=recording.sample_rate)
         self.take = self.chosen = None
         return path
@@ -171,6 +176,8 @@ class RecordingPage(ipywidgets.VBox):
         buttons = ipywidgets.HBox([self.keep, self.repeat, self.skip], layout=dict(flex_flow="row wrap"))
         super().__init__([ipywidgets.HTML(consent_html()), self.progress, self.sentence, self.microphone, buttons, self.shown, self.message, self.goto],
                          layout=dict(width="100%", max_width="760px", overflow="hidden"))
+        self.read = None  # the sentence on the page when the recording began
+        self.microphone.observe(self._begins, "status")
         self.microphone.observe(self._heard, "take")
         self.keep.on_click(lambda _: self._do(lambda: f"kept {session.keep().name}"))
         self.repeat.on_click(lambda _: self._do(session.repeat))
@@ -178,10 +185,18 @@ class RecordingPage(ipywidgets.VBox):
         self.goto.observe(self._goes, "value")
         self._show("")
 
+    def _begins(self, change):
+        if change.new == self.microphone.words["recording"]: self.read = self.session.current
+
     def _heard(self, _):
-        try: self.session.hear(self.microphone.recorded())
-        except Exception as error: return self._show(f"⚠ {in_words(error)}")
-        self._show("")
+        try:
+            self.session.take, read, self.read = None, self.read, None
+            if read not in (None, self.session.current): raise ValueError("another sentence was chosen while you read: record it again")
+            self.session.hear(self.microphone.recorded())
+            self._show("")
+        except Exception as error:
+            self.session.take = None
+            self._show(f"⚠ {in_words(error)}")
 
     def _do(self, action):
         try: said = action() or ""
@@ -234,9 +249,9 @@ def speaker_page(
     box.name, box.start, box.said, box.place = name, start, said, place
 
     def begin(_):
-        who = name.value.strip()
+        who = unicodedata.normalize("NFC", name.value.strip())
         try:
-            if not who or not all(c.isalnum() or c in "-_" for c in who): raise ValueError(f"{who!r} can't be the name of a folder: use letters, digits, - and _")
+            if not who or not all(c.isalnum() or c in "-_" or unicodedata.category(c)[0] == "M" for c in who): raise ValueError(f"{who!r} can't be the name of a folder: use letters, digits, - and _")
             place.children, said.value = [recording_page(Session(Path(parent) / who, speaker=who))], ""
         except Exception as error: place.children, said.value = [], f'<div role="alert">⚠ {escape(in_words(error))}</div>'
 

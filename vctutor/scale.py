@@ -111,7 +111,7 @@ def lost_share(
     interval: float,  # seconds between checkpoints
     save: float,      # seconds that one takes
     mtbf: float,      # seconds between failures
-) -> float:           # share of the time, for intervals much shorter than `mtbf`
+) -> float:           # over the useful time, for intervals shorter than `mtbf`
     "Time that goes into saving, and into doing again what a failure lost: half an interval each."
     return save / interval + interval / 2 / mtbf
 
@@ -142,6 +142,7 @@ def write_shards(
     "Pack clips into files shard_XXXXXX.safetensors, names and speakers in their headers; one shard in memory at a time."
     if most < 1: raise ValueError(f"most={most} must be at least 1 clip")
     folder, done, held = Path(folder), [], []
+    if any(folder.glob("shard_*.safetensors")): raise ValueError(f"{folder} holds shards already: name another folder, or empty it")
     folder.mkdir(parents=True, exist_ok=True)
 
     def flush():

@@ -151,8 +151,13 @@ def team():
         card, cards = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
         if card >= cards: raise ValueError(f"{card + 1} processes or more were started on this machine, which has {cards} GPUs: start one for each, or hide them all with CUDA_VISIBLE_DEVICES=")
         torch.cuda.set_device(card)
-    patience = float(os.environ.get("VCTUTOR_TIMEOUT", 600))
-    _together(distributed.init_process_group, "nccl" if cuda else "gloo", timeout=timedelta(seconds=patience))
+    given = os.environ.get("VCTUTOR_TIMEOUT", "600")
+    try: patience = timedelta(seconds=float(given))
+    except (ValueError, OverflowError): raise ValueError(f"VCTUTOR_TIMEOUT={given!r} must be a number of seconds") from None
+    try: distributed.init_process_group("nccl" if cuda else "gloo", timeout=patience)
+    except RuntimeError as error:  # of the meeting, and of every backend
+        place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        raise ConnectionError(f"process {os.environ['RANK']} of {launched()} did not meet the others at {place}: start all of them, and check the address, the port and the network ({str(error).strip().splitlines()[0][:160]})") from None
 
     def told(*_): raise ConnectionAbortedError(f"process {rank()} of {processes()} was told to stop, as happens when another one ended; what was saved is sound, go on with --resume")
 

@@ -57,6 +57,8 @@ class State:
     history: list[dict] = field(default_factory=list)  # one row for each iteration
 
 # %% ../nbs/07_training.ipynb #8d27a1c4
+#| code-fold: true
+#| code-summary: "A convolution as one matrix product"
 def narrow(
     x: torch.Tensor,  # of any shape
 ) -> torch.Tensor:    # the same, or rounded
@@ -282,11 +284,11 @@ def shape_distance(
     a: torch.Tensor,  # (n_mels, frames), dB
     b: torch.Tensor,  # (n_mels, frames), dB
     *,
-    order: int = 20,  # cosines kept: too few to draw single harmonics
+    order: int = 20,  # cosines kept: too few to draw single harmonics; with fewer bands, all there are
 ) -> float:           # dB
     "Mean distance of the smooth shapes of two mels, root mean square over the bands of a frame: melody does not count."
     if a.shape != b.shape: raise ValueError(f"mels of shape {tuple(a.shape)} and {tuple(b.shape)} can't be compared: align them first")
-    bands, waves = torch.arange(len(a)) + 0.5, torch.arange(order)[:, None]
+    bands, waves = torch.arange(len(a)) + 0.5, torch.arange(min(order, len(a)))[:, None]
     basis = torch.cos(math.pi * waves * bands / len(a)) * torch.where(waves == 0, 1.0, math.sqrt(2)) / math.sqrt(len(a))
     return (basis @ (a - b)).square().sum(0).div(len(a)).sqrt().mean().item()
 
@@ -497,6 +499,7 @@ def interruptible():
         def run(state):
             if any_of(bool(pressed)):
                 save(state)
+                any_of(True)  # a process that ends before the first has saved would have it ended, too
                 raise KeyboardInterrupt(f"stopped after step {state.step}")
         return run
 
@@ -523,7 +526,7 @@ def branch(
     "The state of a checkpoint, to go on with other crops and other dropout."
     state = load_state(path, device=device)
     if seed == state.cfg.seed: raise ValueError(f"seed={seed} is that of {path}: a branch needs another, or it is the same run again")
-    state.cfg = replace(state.cfg, seed=seed)
+    state.cfg, state.best = replace(state.cfg, seed=seed), math.inf  # the best so far was the other run's
     return state
 
 def mean_net(
