@@ -156,8 +156,8 @@ def team():
     except (ValueError, OverflowError): raise ValueError(f"VCTUTOR_TIMEOUT={given!r} must be a number of seconds") from None
     try: distributed.init_process_group("nccl" if cuda else "gloo", timeout=patience)
     except RuntimeError as error:  # of the meeting, and of every backend
-        place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
-        raise ConnectionError(f"process {os.environ['RANK']} of {launched()} did not meet the others at {place}: start all of them, and check the address, the port and the network ({str(error).strip().splitlines()[0][:160]})") from None
+        reason, place = str(error).strip().split("\n")[0][:160], ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        raise ConnectionError(f"process {os.environ['RANK']} of {launched()} did not meet the others at {place}: start all of them, and check the address, the port and the network ({reason})") from None
 
     def told(*_): raise ConnectionAbortedError(f"process {rank()} of {processes()} was told to stop, as happens when another one ended; what was saved is sound, go on with --resume")
 

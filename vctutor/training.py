@@ -57,8 +57,6 @@ class State:
     history: list[dict] = field(default_factory=list)  # one row for each iteration
 
 # %% ../nbs/07_training.ipynb #8d27a1c4
-#| code-fold: true
-#| code-summary: "A convolution as one matrix product"
 def narrow(
     x: torch.Tensor,  # of any shape
 ) -> torch.Tensor:    # the same, or rounded
