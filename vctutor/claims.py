@@ -9,9 +9,9 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'powers', 'level_lost', 'lost_above', 'nothing_below', 'nothing_above', 'rate_balance', 'harmonic_dip',
            'harmonics_apart', 'between_frames', 'tones_apart', 'closure_shown', 'window_balance', 'misfit',
            'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics', 'their_end',
-           'two_windows', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread', 'output_start',
-           'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm', 'seeded_critic',
-           'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
+           'two_windows', 'as_given', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread',
+           'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm',
+           'seeded_critic', 'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
            'steady_with_norm', 'blurred', 'stand_in', 'who_pulls', 'gate_acts', 'steady_with_smoothing', 'steady_rate',
            'explosions', 'faster', 'momentum_of_adam', 'noise_and_common', 'noise_scales', 'batch_balance', 'cuts',
            'falling', 'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld',
@@ -236,6 +236,7 @@ def run(
     if it.needs and changes: raise ValueError(f"{name} reads the log, where {', '.join(changes)} can't be turned: make a row with vctutor-experiment")
     if absent := [row for row in it.needs if row not in bench.log.index]:
         return Finding(it, Measured({}, ""), "", OPEN, f"the log lacks {', '.join(absent)}")
+    it = replace(it, value=changes.get(it.field, it.value))
     measured = it.test(bench.turned(**changes) if changes else bench)
     return Finding(it, measured, measured.data, *judge(measured.numbers, it.rule))
 
@@ -512,6 +513,14 @@ def two_windows(bench: Bench) -> Measured:
     return Measured({"mel off with twice the window, dB": sum(gaps) / len(gaps)}, bench.said(20))
 
 # %% ../nbs/09a_claims.ipynb #01657c82
+def as_given(
+    bench: Bench,
+    *names: str,  # fields of `Config`
+):
+    "Refuse a bench on which a field was turned that the experiment does not read."
+    for name in names:
+        if (value := getattr(bench.cfg, name)) != getattr(Config(), name): raise ValueError(f"{name}={value} has no say here: the experiment sets it itself")
+
 def shipped_output(
     bench: Bench,
 ) -> tuple:  # the shipped converter, and its made mels and their targets, each (n_mels, frames), dB
@@ -553,13 +562,14 @@ def beginning(bench: Bench) -> Measured:
 @claim("scale", "With this scale the output's standard deviation reaches about 3 in normalised units.", Rule({"std of a trained output": (2.5, 3.5)}), section="generator")
 def output_spread(bench: Bench) -> Measured:
     "How widely do the shipped checkpoint's values spread?"
+    as_given(bench, "scale")
     converter, made, want = shipped_output(bench)
     stats, (made, want) = converter.stats, (normalise(mel, converter.stats) for mel in (made, want))
     figure = curves({}, x="value, normalised units", y="share of values", width=5.5, height=1.8)
     for name, mel in {"made": made, "target": want}.items():
         figure.axes[0].hist(mel.flatten().numpy(), bins=60, histtype="step", label=name, weights=torch.full((mel.numel(),), 1 / mel.numel()).numpy())
     figure.axes[0].legend(fontsize=8)
-    return Measured({"std of a trained output": made.std().item(), "std of the target": want.std().item(), "widest possible": (stats.max - stats.min) / 2 / stats.std, "mean scale after training": converter.net.scale.mean().item()},
+    return Measured({"std of a trained output": made.std().item(), "std of the target": want.std().item(), "widest possible": (stats.max - stats.min) / 2 / stats.std, "mean scale, trained and calibrated": converter.net.scale.mean().item()},
                     "the shipped checkpoint on 3 test sentences", figure)
 
 # %% ../nbs/09a_claims.ipynb #d2dff746
@@ -584,7 +594,9 @@ def by_heart(
     **changes,         # fields to change
 ) -> dict[str, float]: # first and last L1 on the batch, L1 on unseen crops, share of weight decay in the gradient
     "A generator of 16 channels fitted to one batch of four crops, with L1 alone."
-    cfg = replace(bench.cfg, **dict(hidden_channels=16, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, learning_rate=2e-3) | changes)
+    own = dict(hidden_channels=16, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, learning_rate=2e-3) | changes
+    as_given(bench, *own.keys() - changes.keys())
+    cfg = replace(bench.cfg, **own)
     if (key := ("by heart", cfg, steps)) in bench.kept: return bench.kept[key]
     crops = lambda seen: Batches([e for e in bench.examples if (e.split == "train") == seen], bench.stats, cfg)(0)
     (source, target), (other_source, other_target) = crops(True), crops(False)
@@ -688,7 +700,9 @@ def duel(
     **changes,          # fields to change
 ) -> pd.DataFrame:      # a row for each step
     "The history of a small training run."
-    cfg = replace(bench.cfg, **dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3) | changes)
+    own = dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3) | changes
+    as_given(bench, *own.keys() - changes.keys())
+    cfg = replace(bench.cfg, **own)
     if (key := ("duel", cfg, steps, norm)) in bench.kept: return bench.kept[key]
     state = new_state(cfg, bench.stats)
     if not norm:
@@ -1025,7 +1039,10 @@ def logged(
     "Put a comparison of rows of the log into `CLAIMS`."
     def compared(bench):
         scored = int(bench.log.loc[list(rows), "scored sentences"].min())
-        return Measured(compare(bench.log, *rows, judges=judges), f"{bench.log.loc[rows[0], 'corpus']}, {scored} test sentences of CMU ARCTIC")
+        trained = lambda row, steps, preset: row if pd.isna(steps) else f"{row} ({preset}, {steps:,.0f} steps)"
+        made = bench.log.reindex(columns=["steps", "preset"])
+        told = ", ".join(trained(row, *made.loc[row]) for row in rows)
+        return Measured(compare(bench.log, *rows, judges=judges), f"{bench.log.loc[rows[0], 'corpus']}, {scored} test sentences of CMU ARCTIC; {told}")
     claim(name, says, rule, section=section, of=of, value=value, needs=rows)(compared)
 
 logged("n_mels_heard", "A voice comes back whole through the bands and a neural vocoder.", ENOUGH, "target-mel-hifigan", "target", of="n_mels", section="audio", judges=JUDGES[1:])

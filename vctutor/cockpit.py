@@ -26,7 +26,7 @@ from .features import Cache, augment, prepare_corpus
 from .losses import labels
 from .stats import Stats, measure
 from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
-from .view import Picture, View, image, mel_figure, player
+from .view import SAID, Knob, Picture, View, image, mel_figure, player
 
 # %% ../nbs/07a_cockpit.ipynb #192872ac
 @dataclass(frozen=True)
@@ -358,21 +358,21 @@ class Throttle:
 # %% ../nbs/07a_cockpit.ipynb #a40e6744
 def _knob(name, value):
     "A slider for a field of LIVE, with room for `value`."
-    spec, default = KNOBS[name], Config.__dataclass_fields__[name].default
-    same = dict(description=f"{name} ({default:g})", continuous_update=False, style={"description_width": "12.5em"}, layout={"width": "36em", "max_width": "98%"})
-    if isinstance(spec, list): return ipywidgets.SelectionSlider(options=_options(spec, value), value=value, **same)
-    low, high, step = spec
-    kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-    return kind(value=value, min=min(low, value), max=max(high, value), step=step, **same)
+    spec = KNOBS[name]
+    knob = Knob(name, spec, spec[0], default=Config.__dataclass_fields__[name].default, said=SAID[name])
+    knob.make_room(value)
+    knob.value = value
+    return knob
 
-def _options(known, value):
-    "Labelled options with `value` among them."
+def _options(name, known, value):
+    "Labelled options with `value` among them; the field's default says that it is one."
     values = sorted({*known, value}) if isinstance(value, (int, float)) else known if value in known else [*known, value]
-    return [(f"{v:g}" if isinstance(v, float) else str(v).strip("()"), v) for v in values]
+    usual = Config.__dataclass_fields__[name].default
+    return [((f"{v:g}" if isinstance(v, float) else str(v).strip("()")) + " (default)" * (v == usual), v) for v in values]
 
 def _choice(name, value):
     "A selector for a field of ANEW."
-    return ipywidgets.Dropdown(options=_options(CHOICES[name], value), value=value, description=name, style={"description_width": "10.3em"}, layout={"width": "18.5em", "max_width": "98%"})
+    return ipywidgets.Dropdown(options=_options(name, CHOICES[name], value), value=value, description=name, style={"description_width": "10.3em"}, layout={"width": "18.5em", "max_width": "98%"})
 
 def _image(view):
     "A picture in a place of its own size, or as wide as the page allows."
@@ -402,7 +402,7 @@ class Cockpit(ipywidgets.VBox):
             step=button("step", "do a single step", lambda: run.start(1)),
             reset=button("reset", "begin anew, with every knob and selector as it stands", self.begin_anew),
             back=button("knobs back to the start", "put the six knobs back where this run began", lambda: run.turn(**{n: getattr(run.first, n) for n in LIVE})),
-            recipe=button("recipe's numbers (in brackets)", "put the six knobs to their defaults", lambda: run.turn(**{n: getattr(Config(), n) for n in LIVE})))
+            recipe=button("all six to the recipe's numbers", "put the six knobs to their defaults", lambda: run.turn(**{n: getattr(Config(), n) for n in LIVE})))
         self.knobs = {name: _knob(name, getattr(run.wanted, name)) for name in LIVE}
         self.choices = {name: _choice(name, getattr(run.wanted, name)) for name in ANEW}
         self.status, self.message, self.alarm, self.curves, self.marks, self.sentence, self.sound = (ipywidgets.HTML() for _ in range(7))
@@ -460,8 +460,8 @@ class Cockpit(ipywidgets.VBox):
         try:
             for name, widget in (self.knobs | self.choices).items():
                 value = getattr(self.run.wanted, name)
-                if name in self.knobs and not isinstance(widget, ipywidgets.SelectionSlider): widget.min, widget.max = min(widget.min, value), max(widget.max, value)
-                elif value not in [v for _, v in widget.options]: widget.options = _options([v for _, v in widget.options], value)
+                if name in self.knobs: widget.make_room(value)
+                elif value not in [v for _, v in widget.options]: widget.options = _options(name, [v for _, v in widget.options], value)
                 if name in self.knobs or value != getattr(self.began, name): widget.value = value
         finally: self.syncing, self.began = False, self.run.wanted
 

@@ -80,7 +80,7 @@ class Config:
     mel_std: float = 20.0                # starting standard deviation of mel values, dB
     mel_min: float = -80.0               # floor of every mel, dB below the peak
     mel_max: float = 0.0                 # top of every mel, dB
-    alpha: float = 0.05                  # weight of a new utterance in the running update, 0 to 1
+    alpha: float = 0.05                  # weight of a new utterance in the running update, 0 to below 1
 
     # 03_data
     crop_frames: int = 128               # frames in a training example, a multiple of 16

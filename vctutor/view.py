@@ -192,7 +192,7 @@ SAID = dict(
 # %% ../nbs/90_view.ipynb #44bed0a0
 _KNOB = """
 function render({ model, el }) {
-  const [name, said, labels, mark] = ["name", "said", "labels", "mark"].map(key => model.get(key));
+  const [name, said] = ["name", "said"].map(key => model.get(key)), labels = () => model.get("labels"), mark = () => model.get("mark");
   const id = "knob" + Math.random().toString(36).slice(2);
   el.classList.add("vct-knob");
   el.innerHTML = `<div><label for="${id}"></label> <span id="${id}s"></span></div>
@@ -202,25 +202,28 @@ function render({ model, el }) {
   for (const tag of [slider, button]) tag.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab would take their keys
   label.textContent = name;
   words.textContent = said;
-  slider.max = labels.length - 1;
-  if (mark >= 0) marks.append(new Option("", mark));
   button.textContent = "default " + model.get("usual");
   button.hidden = !model.get("usual");
-  button.disabled = mark < 0;
-  button.title = mark < 0 ? `not among this slider's positions, ${labels[0]} to ${labels.at(-1)}` : `put ${name} at the recipe's value`;
+  button.disabled = mark() < 0;
+  button.title = mark() < 0 ? `not among this slider's positions, ${labels()[0]} to ${labels().at(-1)}` : `put ${name} at the recipe's value`;
   const say = index => {
-    shown.textContent = labels[index];
-    slider.setAttribute("aria-valuetext", labels[index]);
-    button.classList.toggle("there", index == mark);
+    shown.textContent = labels()[index];
+    slider.setAttribute("aria-valuetext", labels()[index]);
+    button.classList.toggle("there", index == mark());
   };
-  const follow = () => { slider.value = model.get("index"); say(model.get("index")); };
+  const follow = () => {
+    slider.max = labels().length - 1;  // positions may be added
+    marks.replaceChildren(...(mark() < 0 ? [] : [new Option("", mark())]));
+    slider.value = model.get("index");
+    say(model.get("index"));
+  };
   const go = index => { model.set("index", index); model.save_changes(); };
   slider.addEventListener("input", () => say(+slider.value));
   slider.addEventListener("change", () => go(+slider.value));
-  button.addEventListener("click", () => { go(mark); follow(); });
-  model.on("change:index", follow);
+  button.addEventListener("click", () => { go(mark()); follow(); });
+  model.on("change:index change:labels", follow);
   follow();
-  return () => model.off("change:index", follow);
+  return () => model.off("change:index change:labels", follow);
 }
 export default { render };
 """
@@ -263,9 +266,18 @@ class Knob(anywidget.AnyWidget):
         else:
             low, high, step = spec
             self.values = [round(low + i * step, 12) for i in range(round((high - low) / step) + 1)]
-        self.field = name
+        self.field, self.default = name, default
         usual = "" if default is MISSING else _label(default)
         super().__init__(name=name, said=said, usual=usual, labels=[_label(v) for v in self.values], index=self._at(value), mark=self._place(default), value=value)
+
+    def make_room(
+        self,
+        value,  # to come
+    ):
+        "Put `value` among the positions, where it is not there."
+        if self._place(value) >= 0: return
+        self.values = sorted([*self.values, value])
+        with self.hold_sync(): self.labels, self.mark, self.index = [_label(v) for v in self.values], self._place(self.default), self._at(self.value)
 
     def _place(self, value):
         return next((i for i, v in enumerate(self.values) if v == value or isinstance(v, float) and isinstance(value, (int, float)) and math.isclose(v, value)), -1)
@@ -376,12 +388,15 @@ def explore(
 def ends(
     box,  # from `explore`
 ) -> int:  # moves made
-    "Move every slider to both its ends and back: the test that no position of a widget fails."
+    "Move every slider to both its ends and back: the test that each changes the picture, and that no end is refused."
     moves = 0
     for name, s in box.sliders.items():
+        pictures = []
         for value in (s.values[0], s.values[-1], s.value):
             s.value, moves = value, moves + 1
             if box.panel.refused: raise ValueError(f"the slider reaches {name}={value}, which is refused ({box.panel.refused}): narrow it")
+            pictures.append(box.panel.png)
+        if pictures[0] == pictures[1]: raise ValueError(f"the slider {name} changes nothing: the picture is the same at {s.values[0]} and at {s.values[-1]}")
     return moves
 
 # %% ../nbs/90_view.ipynb #ea24ef44

@@ -122,6 +122,12 @@ def tracebacks(page):
     return [text for text in page.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() if "Traceback" in text]
 
 
+def nameless(page):
+    "Controls that a screen reader could not name."
+    return page.evaluate("""() => [...document.querySelectorAll('button, input, select, meter, progress, audio, img, [role=slider]')].filter(e => e.offsetParent !== null &&
+        !(e.getAttribute('aria-label') || e.getAttribute('alt') || e.innerText?.trim() && e.tagName == 'BUTTON' || e.title || [...(e.labels || [])].some(l => l.innerText.trim()))).map(e => e.outerHTML.slice(0, 200))""")
+
+
 def shot(page, name):
     "A screenshot, where SHOTS names a folder for them."
     if SHOTS:

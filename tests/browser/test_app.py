@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import WIDTHS, shot, until
+from conftest import WIDTHS, nameless, shot, tracebacks, until
 from test_voice import denied, known_voice, likeness, opened, plays, record, sound_of, talking
 
 from vctutor.data import default_pairs, find_pairs
 
 pytestmark = pytest.mark.xdist_group("app")  # on one worker: the tests share pages
-PAGES = ["app/converter", "app/recording", "90_view"]
+PAGES = ["app/converter", "app/recording", "app/cockpit", "90_view"]
 READY = ".vct-mic button, .widget-button, .vct-explore img[src]"
 
 
@@ -24,12 +24,6 @@ def asked_outside(page):
     outside = []
     page.on("request", lambda r: r.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")) or outside.append(r.url))
     return outside
-
-
-def nameless(page):
-    "Controls that a screen reader could not name."
-    return page.evaluate("""() => [...document.querySelectorAll('button, input, select, meter, progress, audio, img')].filter(e => e.offsetParent !== null &&
-        !(e.getAttribute('aria-label') || e.getAttribute('alt') || e.innerText?.trim() && e.tagName == 'BUTTON' || e.title || [...(e.labels || [])].some(l => l.innerText.trim()))).map(e => e.outerHTML.slice(0, 200))""")
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +64,7 @@ def test_a_page_fits_shows_no_code_and_names_its_controls(app, chromium, name, w
     shot(page, f"app_{name.replace('/', '_')}_{width}")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert "import " not in page.inner_text("body") and page.locator(".jp-CodeMirrorEditor, .cm-editor, .highlight").count() == 0
-    assert page.errors == [] and outside == []
-    if name.startswith("app/"): assert nameless(page) == []
+    assert page.errors == [] and outside == [] and tracebacks(page) == [] and nameless(page) == []
     page.context.close()
 
 

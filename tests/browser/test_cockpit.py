@@ -3,7 +3,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import WIDTHS, Lab, browser, heard_errors, shot, tracebacks, until
+from conftest import WIDTHS, Lab, browser, heard_errors, nameless, shot, tracebacks, until
 
 PAGE = "cockpit_alone.ipynb"
 ALONE = """from vctutor.cockpit import Run, cockpit, gather
@@ -64,8 +64,19 @@ def picture_says(page, text):
     until(page, "([s, t]) => { const i = document.querySelector(s); return i && i.complete && i.naturalWidth > 0 && i.alt.includes(t) }", arg=[CURVES, text])
 
 
-def slider(page, name):
-    return page.locator(f".widget-inline-hbox:has(.widget-label:text('{name} (')) .noUi-handle:visible").first
+def slider(page, name): return page.get_by_role("slider", name=name, exact=True).last
+
+
+def turned(page, name, key):
+    "Press a key on a slider: its old and its new value, as they stand beside it."
+    handle = slider(page, name)
+    handle.scroll_into_view_if_needed()
+    old = handle.get_attribute("aria-valuetext")
+    handle.press(key)
+    return old, handle.get_attribute("aria-valuetext")
+
+
+def sound(page): return page.locator("audio[aria-label^='converted, step']:visible").first.get_attribute("src")
 
 
 def test_runs_is_paused_turned_and_goes_on(page):
@@ -86,18 +97,26 @@ def test_runs_is_paused_turned_and_goes_on(page):
     enabled(page, "train on")
     assert step(page) == paused + 1
 
-    handle = slider(page, "l1_weight")
-    handle.scroll_into_view_if_needed()
-    old = float(handle.get_attribute("aria-valuenow"))
-    handle.press("ArrowRight")
-    mark = f"after step {paused + 1}: l1_weight {old:g} → {old + 1:g}"
+    old, new = turned(page, "l1_weight", "ArrowRight")
+    mark = f"after step {paused + 1}: l1_weight {old} → {new}"
     page.locator("li", has_text=mark).first.wait_for()
     picture_says(page, mark)
+    for name in ("learning_rate", "g_steps", "label_smoothing", "d_loss_threshold"):
+        old, new = turned(page, name, "ArrowRight")
+        assert new != old
+        page.locator("li", has_text=f"after step {paused + 1}: {name} {old} → {new}").first.wait_for()
+    handle = slider(page, "g_steps")                               # by mouse, to its left end
+    place = handle.bounding_box()
+    handle.click(position=dict(x=2, y=place["height"] / 2))
+    page.locator("li", has_text="g_steps 2 → 1").first.wait_for()
+    knob = handle.locator("xpath=ancestor::*[contains(@class, 'vct-knob')]")
+    knob.get_by_role("button").click()                             # the default, one click away
+    page.locator("li", has_text="g_steps").first.wait_for(state="detached")
+    first_heard = sound(page)
 
     enabled(page, "train on").press("Enter")
     until_step(page, paused + 6)
-    handle = slider(page, "max_norm")
-    handle.press("ArrowRight")                                     # while it runs
+    turned(page, "max_norm", "ArrowRight")                         # while it runs
     page.locator("li", has_text="max_norm").first.wait_for()
     picture_says(page, "max_norm")
     enabled(page, "stop after").press("Enter")
@@ -112,6 +131,8 @@ def test_runs_is_paused_turned_and_goes_on(page):
             const look = () => a.every(x => x.currentTime > 0.1 && !x.error) ? yes() : requestAnimationFrame(look); look(); });
         return shown }""")
     assert {f"converted, step {step(page)}", "source", "target"} <= set(heard)
+    assert sound(page) != first_heard                              # it has learnt meanwhile
+    if page.where == "app": assert nameless(page) == []                # JupyterLab has controls of its own
 
     if page.where == "lab":                                        # loaded anew, while it runs
         button(page, "train on").press("Enter")
@@ -132,6 +153,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
         if (page.where, width) == ("lab", "phone"): continue           # JupyterLab itself has no room there
         page.set_viewport_size(dict(width=pixels, height=2000))
         button(page, "begin anew").scroll_into_view_if_needed()
+        if page.where == "app": until(page, "() => document.documentElement.scrollWidth <= window.innerWidth", timeout=10_000)
         shot(page, f"cockpit_{page.where}_{width}")
     page.set_viewport_size(dict(width=WIDTHS["wide"], height=900))
 
