@@ -10,8 +10,8 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'harmonics_apart', 'between_frames', 'tones_apart', 'closure_shown', 'window_balance', 'misfit',
            'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics', 'their_end',
            'two_windows', 'as_given', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread',
-           'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'without_norm',
-           'seeded_critic', 'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
+           'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'seeded_critic',
+           'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
            'steady_with_norm', 'blurred', 'stand_in', 'who_pulls', 'gate_acts', 'steady_with_smoothing', 'steady_rate',
            'explosions', 'faster', 'momentum_of_adam', 'noise_and_common', 'noise_scales', 'batch_balance', 'cuts',
            'falling', 'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld',
@@ -32,7 +32,6 @@ import torch.nn.functional as F
 from IPython.display import HTML
 from matplotlib.figure import Figure
 from torch import nn
-from torch.nn.utils import parametrize
 
 from .audio import LOWEST, VOICED, bandwidth_of, bank_of, between_bands, griffin_lim, load, log_mel, mel_levels, mean_spectrum, mel_to_magnitude, padded, pitch_track, random_phase, spectrum, to_wave
 from .config import Config
@@ -646,14 +645,6 @@ def with_relu(
         if isinstance(layer, nn.LeakyReLU): net.layers[place] = nn.ReLU()
     return net
 
-def without_norm(
-    net: Discriminator,  # changed in place
-) -> Discriminator:
-    "The same weights without spectral normalisation."
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv1d): parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
-    return net
-
 @torch.random.fork_rng(devices=[])
 def seeded_critic(
     cfg: Config,  # uses seed and what `Discriminator` uses
@@ -696,19 +687,14 @@ def duel(
     bench: Bench,
     *,
     steps: int = 32,    # of training
-    norm: bool = True,  # spectral normalisation in the discriminator
     **changes,          # fields to change
 ) -> pd.DataFrame:      # a row for each step
     "The history of a small training run."
     own = dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3) | changes
     as_given(bench, *own.keys() - changes.keys())
     cfg = replace(bench.cfg, **own)
-    if (key := ("duel", cfg, steps, norm)) in bench.kept: return bench.kept[key]
+    if (key := ("duel", cfg, steps)) in bench.kept: return bench.kept[key]
     state = new_state(cfg, bench.stats)
-    if not norm:
-        without_norm(state.discriminator)
-        state.discriminator_optimizer = torch.optim.Adam(state.discriminator.parameters(), lr=cfg.learning_rate, betas=cfg.betas, weight_decay=cfg.weight_decay)
-
     train(state, Batches([e for e in bench.examples if e.split == "train"], bench.stats, cfg), steps=steps)
     bench.kept[key] = history_table(state)
     return bench.kept[key]
@@ -748,10 +734,10 @@ def steadier(
     traces = {name: list(duel(bench, seed=0, **kind)["adversarial"]) for name, kind in {"with": stress, "without": stress | without}.items()}
     return Measured({_JUMPS: jump["lowest"], _ENDS: end["lowest"], "jumps without over with, mean": jump["mean"]}, _SMALL, curves(traces, x="step", y="adversarial loss", width=5.5, height=1.8))
 
-@claim("spectral_norm", "Spectral normalisation keeps GAN training stable.", STEADIER, section="discriminator", value="on every convolution")
+@claim("spectral_norm", "Spectral normalisation keeps GAN training stable.", STEADIER, section="discriminator")
 def steady_with_norm(bench: Bench) -> Measured:
     "What happens to a small GAN without spectral normalisation?"
-    return steadier(bench, norm=False)
+    return steadier(bench, spectral_norm=False)
 
 # %% ../nbs/09a_claims.ipynb #1f74f8c8
 def blurred(
@@ -1047,6 +1033,7 @@ def logged(
 
 logged("n_mels_heard", "A voice comes back whole through the bands and a neural vocoder.", ENOUGH, "target-mel-hifigan", "target", of="n_mels", section="audio", judges=JUDGES[1:])
 logged("hidden_channels_trained", "64 channels are as good as 128, so capacity is not what lacks.", ENOUGH, "base-1200", "width-128", of="hidden_channels", section="generator", value=64)
+logged("spectral_norm_trained", "Spectral normalisation makes a better conversion than none.", HELPS, "base-1200", "no-spectral-norm", of="spectral_norm", section="discriminator")
 logged("l1_weight_trained", "25 makes a better conversion than 10.", HELPS, "base-1200", "l1-10", of="l1_weight", section="losses")
 logged("label_smoothing_trained", "Smoothing makes a better conversion than none.", HELPS, "base-1200", "no-smoothing", of="label_smoothing", section="losses")
 logged("d_loss_threshold_trained", "A threshold of 0.3 is high enough: 0.6 is not better.", ENOUGH, "base-1200", "gate-0.6", of="d_loss_threshold", section="losses")

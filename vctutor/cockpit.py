@@ -92,6 +92,7 @@ CHOICES = dict(  # field: options
     betas=[(0.0, 0.9), (0.5, 0.9), (0.5, 0.999), (0.9, 0.999)],
     weight_decay=[0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
     ema_decay=[0.0, 0.9, 0.99, 0.998, 0.999, 0.9995],
+    spectral_norm=[True, False],
     two_sided=[False, True],
     scheduler_factor=[0.1, 0.3, 0.5, 0.7, 0.9],
     scheduler_patience=[0, 1, 2, 5, 10, 15, 30, 1_000_000],

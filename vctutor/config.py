@@ -104,6 +104,9 @@ class Config:
     norm: str = "channel"                # normalisation in the generator: channel, batch, instance or none
     dropout: float = 0.1                 # share of channels dropped in the residual blocks, 0 to 1
 
+    # 05_discriminator
+    spectral_norm: bool = True           # divide each weight of the discriminator by its largest singular value
+
     # 06_losses
     l1_weight: float = 25.0              # weight of the L1 term beside the adversarial one
     label_smoothing: float = 0.1         # how far the label of real patches stays below 1

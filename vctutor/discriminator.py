@@ -9,7 +9,7 @@ __all__ = ['SpectralNorm', 'spectral_norm', 'Discriminator']
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import _SpectralNorm
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
 from .config import Config
 
@@ -29,10 +29,10 @@ def spectral_norm(
 
 # %% ../nbs/05_discriminator.ipynb #345c7145
 class Discriminator(nn.Module):
-    "Six convolutions, each with spectral normalisation: a normalised mel in, one logit for each patch of time out."
+    "Six convolutions, with spectral normalisation unless `cfg` takes it off: a normalised mel in, one logit for each patch of time out."
     def __init__(
         self,
-        cfg: Config,  # uses output_channels and hidden_channels
+        cfg: Config,  # uses output_channels, hidden_channels and spectral_norm
     ):
         super().__init__()
         width, self.bands = cfg.hidden_channels, cfg.output_channels
@@ -45,6 +45,9 @@ class Discriminator(nn.Module):
             *down(2 * width, 4 * width),                                          # (batch, 4*width, frames/8)
             *down(4 * width, 8 * width),                                          # (batch, 8*width, frames/16)
             same(), spectral_norm(nn.Conv1d(8 * width, 1, 4)))                    # (batch, 1, frames/16)
+        if not cfg.spectral_norm:  # taken off again, so that a seed gives the same weights with it and without
+            for layer in self.layers:
+                if isinstance(layer, nn.Conv1d): remove_parametrizations(layer, "weight", leave_parametrized=False)
 
     def forward(self, mel):  # (batch, n_mels, frames) -> (batch, frames//16)
         if mel.ndim != 3 or mel.shape[1] != self.bands:
