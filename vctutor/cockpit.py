@@ -366,10 +366,10 @@ def _knob(name, value):
     return knob
 
 def _options(name, known, value):
-    "Labelled options with `value` among them; the field's default says that it is one."
+    "Labelled options with `value` among them; the field's default has a tick."
     values = sorted({*known, value}) if isinstance(value, (int, float)) else known if value in known else [*known, value]
     usual = Config.__dataclass_fields__[name].default
-    return [((f"{v:g}" if isinstance(v, float) else str(v).strip("()")) + " (default)" * (v == usual), v) for v in values]
+    return [((f"{v:g}" if isinstance(v, float) else str(v).strip("()")) + " ✓" * (v == usual), v) for v in values]
 
 def _choice(name, value):
     "A selector for a field of ANEW."
@@ -407,7 +407,7 @@ class Cockpit(ipywidgets.VBox):
         self.knobs = {name: _knob(name, getattr(run.wanted, name)) for name in LIVE}
         self.choices = {name: _choice(name, getattr(run.wanted, name)) for name in ANEW}
         self.status, self.message, self.alarm, self.curves, self.marks, self.sentence, self.sound = (ipywidgets.HTML() for _ in range(7))
-        self.fold = ipywidgets.ToggleButton(description="what acts at a reset", tooltip="show or hide the selectors that act at a reset", icon="caret-down", layout={"width": "auto"})
+        self.fold = ipywidgets.ToggleButton(description="what acts at a reset (✓ is the default)", tooltip="show or hide the selectors that act at a reset", icon="caret-down", layout={"width": "auto"})
         row = lambda *boxes, display="flex": ipywidgets.Box(boxes, layout=dict(display=display, flex_flow="row wrap"))
         selectors = row(*self.choices.values(), display="none")
         names = iter(self.buttons.values())
