@@ -90,7 +90,7 @@ def measure_pitches(
         found = []
         for path in (getattr(p, side) for p in chosen):
             try: found.append(track(path))
-            except ValueError as error: raise ValueError(f"{path}: {error}") from None
+            except ValueError as error: raise error if str(path) in str(error) else ValueError(f"{path}: {error}") from None
         found = torch.cat(found)
         if not (found > 0).any(): raise ValueError(f"no pitch between {LOWEST:.0f} and {HIGHEST:.0f} Hz in the {side} recordings, such as {getattr(chosen[0], side)}: is it speech?")
         middle[side] = found[found > 0].median().item()

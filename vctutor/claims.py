@@ -729,6 +729,8 @@ def steadier(
     **without,    # arguments of `duel` that take the thing on trial away
 ) -> Measured:
     "Is a GAN under stress, at thirty times the recipe's rate, less steady without it?"
+    as_given(bench, "learning_rate", "g_steps")
+    if all(getattr(bench.cfg, name) == value for name, value in without.items()): raise ValueError(f"{without} is what the experiment compares with: turn something else")
     stress = dict(steps=80, g_steps=1, learning_rate=30 * Config().learning_rate)
     jump, end = (against(bench, figure, stress | without, stress) for figure in (jumps, last_l1))
     traces = {name: list(duel(bench, seed=0, **kind)["adversarial"]) for name, kind in {"with": stress, "without": stress | without}.items()}
@@ -753,6 +755,7 @@ def stand_in(
     gated: bool = False,         # whether the discriminator rests below the threshold
 ) -> tuple[Discriminator, list]: # and its loss at each step
     "A discriminator of 16 channels that learns to tell recorded mels from blurred ones."
+    as_given(bench, "hidden_channels", "learning_rate")
     cfg = replace(bench.cfg, hidden_channels=16, learning_rate=4e-4, l1_weight=0.0)
     if (key := ("stand-in", cfg, steps, gated)) in bench.kept: return bench.kept[key]
     mels, net, losses, g = recorded(bench, frames=64), seeded_critic(cfg).train(), [], torch.Generator().manual_seed(cfg.seed)
@@ -858,6 +861,7 @@ def noise_scales(
     runs: int = 12,   # seeds, which are pooled: one run alone says next to nothing
 ) -> list[float]:     # crops, before and after 120 steps of batches of 4
     "Noise over what is common, both summed over the runs, for a generator of 8 channels."
+    as_given(bench, "hidden_channels", "crop_frames", "dropout", "stretch")
     cfg = replace(bench.cfg, hidden_channels=8, crop_frames=64, dropout=0.0, stretch=0.0, batch_size=1)
     if (key := ("noise", cfg, crops, runs)) in bench.kept: return bench.kept[key]
     totals = torch.zeros(2, 2)  # (moment, part)

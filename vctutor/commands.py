@@ -47,7 +47,8 @@ def main(
         raise SystemExit(2) from None
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error): raise
-        print(f"{name}: error: out of memory: take a smaller --preset, or less of batch_size or crop_frames ({_one_line(error)[:160]})", file=sys.stderr)
+        help_ = "take a smaller --preset, or less of batch_size or crop_frames" if "preset" in args else "close other programs, or give it less at once"
+        print(f"{name}: error: out of memory: {help_} ({_one_line(error)[:160] or type(error).__name__})", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)

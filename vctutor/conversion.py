@@ -305,7 +305,7 @@ def convert_folder(
     "Convert every recording of a folder to wav files of the same names."
     if workers < 1: raise ValueError(f"workers={workers} must be at least 1")
     _not_itself(folder, out)
-    jobs = {name: (path, Path(out) / f"{name}.wav") for name, path in sounds_in(folder).items()}
+    jobs = {name: (path, Path(out) / f"{path.stem}.wav") for name, path in sounds_in(folder).items()}
     Path(out).mkdir(parents=True, exist_ok=True)
     shown = lambda results: progress(results, desc="converting", total=len(jobs))
     if workers == 1: answers = dict(shown((name, _or_line(converter, *job)) for name, job in jobs.items()))

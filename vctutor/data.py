@@ -118,7 +118,7 @@ def _by_sentence(
     if speaker not in listed and (near := [who for who in listed if who.casefold() == speaker.casefold()]):
         raise ValueError(f"{here.parent / 'manifest.csv'} speaks of {near[0]}, and the folder is called {speaker}: write both alike")
     for stem in (stem for who, stem in rows if who == speaker and stem not in sounds):
-        if near := [name for name in sounds if name.casefold() == stem.casefold()]: raise ValueError(f"{here.parent / 'manifest.csv'} lists {stem} of {speaker}, and the file is called {near[0]}: write both alike")
+        if near := [name for name in sounds if name.casefold() == stem.casefold() and (speaker, name) not in rows]: raise ValueError(f"{here.parent / 'manifest.csv'} lists {stem} of {speaker}, and the file is called {near[0]}: write both alike")
     for stem, path in sounds.items():
         row = rows.get((speaker, stem)) or {"text": texts.get(stem, "")}
         name = row.get("utterance") or stem

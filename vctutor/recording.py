@@ -118,7 +118,9 @@ class Session:
         if not usable(self.take.findings): raise ValueError(f"this take can't be used: {next(f.advice for f in self.take.findings if f.state == 'unusable')}")
         path, recording = self.folder / f"{self.take.name}.flac", self.take.recording
         if (old := self.done.get(self.take.name, path)) != path: raise ValueError(f"{old} is this sentence already, in another format: move it away, then keep the take")
-        if self.take.name in self.done.keys() - self.known: raise ValueError(f"{path} was recorded meanwhile, in another page: repeat the take to replace it, or skip")
+        if self.take.name in self.done.keys() - self.known:
+            self.chosen = self.take.name  # where repeat stays and skip begins
+            raise ValueError(f"{path} was recorded meanwhile, in another page: repeat the take to replace it, or skip")
         if (who := speaker_of(self.folder)) not in (None, self.speaker): raise ValueError(f"{self.folder} holds recordings of {who} by now, not of {self.speaker}: name another folder")
         if who is None: write_speaker(self.folder, self.speaker)
         save(path, within_full_scale(recording.wave)[0], sample_rate=recording.sample_rate)
@@ -186,7 +188,7 @@ class RecordingPage(ipywidgets.VBox):
         self._show("")
 
     def _begins(self, change):
-        if change.new == self.microphone.words["recording"]: self.read = self.session.current
+        if change.new == self.microphone.words["recording"]: self.read = self.session.chosen = self.session.current  # also if another page records it meanwhile
 
     def _heard(self, _):
         try:

@@ -38,7 +38,7 @@ def conv_shapes(
 
 # %% ../nbs/07b_speed.ipynb #0ba9f081
 def flop_parts(
-    cfg: Config,  # also uses batch_size, g_steps and checkpointing
+    cfg: Config,  # also uses batch_size, g_steps, spectral_norm and checkpointing
 ) -> dict[str, int]:  # operations of one iteration, by part
     "Floating-point operations of one iteration: two for each weight, column and product."
     shapes = conv_shapes(cfg)
@@ -57,7 +57,7 @@ def flop_parts(
         "discriminator forward": 2 * 2 * d,                                         # recorded and made
         "discriminator backward, weights": 2 * 2 * d,
         "discriminator backward, inputs": 2 * 2 * (d - first["discriminator"]),
-        "spectral norm": 2 * weights * (cfg.g_steps + 3)}                           # a product for the singular value each time, two more for the round in training
+        "spectral norm": 2 * weights * (cfg.g_steps + 3) * cfg.spectral_norm}                           # a product for the singular value each time, two more for the round in training
 
 def step_flops(
     cfg: Config,

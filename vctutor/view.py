@@ -204,8 +204,6 @@ function render({ model, el }) {
   words.textContent = said;
   button.textContent = "default " + model.get("usual");
   button.hidden = !model.get("usual");
-  button.disabled = mark() < 0;
-  button.title = mark() < 0 ? `not among this slider's positions, ${labels()[0]} to ${labels().at(-1)}` : `put ${name} at the recipe's value`;
   const say = index => {
     shown.textContent = labels()[index];
     slider.setAttribute("aria-valuetext", labels()[index]);
@@ -213,6 +211,8 @@ function render({ model, el }) {
   };
   const follow = () => {
     slider.max = labels().length - 1;  // positions may be added
+    button.disabled = mark() < 0;
+    button.title = mark() < 0 ? `not among this slider's positions, ${labels()[0]} to ${labels().at(-1)}` : `put ${name} at the recipe's value`;
     marks.replaceChildren(...(mark() < 0 ? [] : [new Option("", mark())]));
     slider.value = model.get("index");
     say(model.get("index"));

@@ -61,8 +61,9 @@ def test_a_page_fits_shows_no_code_and_names_its_controls(app, chromium, name, w
     page.goto(f"{app[0]}/voila/render/{name}.ipynb")
     page.wait_for_selector(READY)
     page.wait_for_load_state("networkidle")
+    if name == "app/cockpit": until(page, "() => document.querySelectorAll('.vct-knob input').length == 6 && document.querySelector('.widget-html img')")
     shot(page, f"app_{name.replace('/', '_')}_{width}")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    until(page, "() => document.documentElement.scrollWidth <= window.innerWidth", timeout=10_000)
     assert "import " not in page.inner_text("body") and page.locator(".jp-CodeMirrorEditor, .cm-editor, .highlight").count() == 0
     assert page.errors == [] and outside == [] and tracebacks(page) == [] and nameless(page) == []
     page.context.close()

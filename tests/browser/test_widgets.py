@@ -98,8 +98,8 @@ def test_widgets(name, front, opened):
         moved(page, box, lambda: drag(page, first), wait_for="img")              # by mouse
         if heard:
             assert source_of(box, "audio") != heard and plays(box)
-        assert box.locator("img").evaluate("i => i.complete && i.naturalWidth > 100 && i.alt.length > 0")
-        if box.locator("img").evaluate("i => i.naturalHeight > 0"): assert abs(box.bounding_box()["height"] - height) < 30  # the page does not jump
+        until(page, "i => i.complete && i.naturalWidth > 100 && i.alt.length > 0", arg=box.locator("img").element_handle())
+        assert abs(box.bounding_box()["height"] - height) < 30                   # the page does not jump
 
         if first.input_value() == start[0]: moved(page, box, lambda: first.press(one_step(first)), wait_for="img")  # of two positions the mouse took the first
         moved(page, box, lambda: reset.click(), wait_for="img")
