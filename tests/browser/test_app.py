@@ -172,6 +172,7 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
             record(page, "body", 2.0)
             page.wait_for_selector("img[alt='mel of the take']")
         until(page, "() => document.activeElement.closest('.vct-mic')")
+        until(page, "() => [...document.querySelectorAll('button')].some(b => b.textContent.startsWith('keep') && !b.disabled)")  # the mel is there a moment before
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")  # keep
         until(page, "n => document.body.innerText.includes(`${n} of 100 sentences recorded`)", arg=n + 1)
