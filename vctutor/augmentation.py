@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from .audio import HIGHEST, LOWEST, QUIETEST, bank_of, below_peak, padded, spectrum
 from .config import Config
-from .data import Pair, read_speech
+from .data import Pair, naming, read_speech
 
 # %% ../nbs/03a_augmentation.ipynb #84192ad2
 def at(
@@ -89,8 +89,7 @@ def measure_pitches(
     for side in ("source", "target"):
         found = []
         for path in (getattr(p, side) for p in chosen):
-            try: found.append(track(path))
-            except ValueError as error: raise error if str(path) in str(error) else ValueError(f"{path}: {error}") from None
+            with naming(path): found.append(track(path))
         found = torch.cat(found)
         if not (found > 0).any(): raise ValueError(f"no pitch between {LOWEST:.0f} and {HIGHEST:.0f} Hz in the {side} recordings, such as {getattr(chosen[0], side)}: is it speech?")
         middle[side] = found[found > 0].median().item()

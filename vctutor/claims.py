@@ -9,9 +9,9 @@ __all__ = ['INF', 'SUPPORTED', 'DEPENDS', 'REFUTED', 'OPEN', 'VERDICTS', 'PAGES'
            'powers', 'level_lost', 'lost_above', 'nothing_below', 'nothing_above', 'rate_balance', 'harmonic_dip',
            'harmonics_apart', 'between_frames', 'tones_apart', 'closure_shown', 'window_balance', 'misfit',
            'phase_misfit', 'enough_rounds', 'quicker_rounds', 'better_inverse', 'teeth', 'drawn_harmonics', 'their_end',
-           'two_windows', 'as_given', 'shipped_output', 'bands_in', 'bands_out', 'beginning', 'output_spread',
-           'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu', 'seeded_critic',
-           'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
+           'two_windows', 'as_given', 'settled', 'shipped_output', 'bands_in', 'bands_out', 'beginning',
+           'output_spread', 'output_start', 'by_heart', 'holds_a_batch', 'closes_the_gap', 'recorded', 'with_relu',
+           'seeded_critic', 'dead_units', 'sight', 'kernel_balance', 'duel', 'last_l1', 'against', 'jumps', 'steadier',
            'steady_with_norm', 'blurred', 'stand_in', 'who_pulls', 'gate_acts', 'steady_with_smoothing', 'steady_rate',
            'explosions', 'faster', 'momentum_of_adam', 'noise_and_common', 'noise_scales', 'batch_balance', 'cuts',
            'falling', 'patient_enough', 'noisy_descent', 'gradual', 'start_of_mean', 'start_of_std', 'unheld',
@@ -520,6 +520,15 @@ def as_given(
     for name in names:
         if (value := getattr(bench.cfg, name)) != getattr(Config(), name): raise ValueError(f"{name}={value} has no say here: the experiment sets it itself")
 
+def settled(
+    bench: Bench,
+    fixed: dict,  # fields that the experiment sets itself
+    **changes,    # and those on trial, which may have been turned
+) -> Config:
+    "The configuration of an experiment."
+    as_given(bench, *fixed.keys() - changes.keys())
+    return replace(bench.cfg, **fixed | changes)
+
 def shipped_output(
     bench: Bench,
 ) -> tuple:  # the shipped converter, and its made mels and their targets, each (n_mels, frames), dB
@@ -593,9 +602,7 @@ def by_heart(
     **changes,         # fields to change
 ) -> dict[str, float]: # first and last L1 on the batch, L1 on unseen crops, share of weight decay in the gradient
     "A generator of 16 channels fitted to one batch of four crops, with L1 alone."
-    own = dict(hidden_channels=16, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, learning_rate=2e-3) | changes
-    as_given(bench, *own.keys() - changes.keys())
-    cfg = replace(bench.cfg, **own)
+    cfg = settled(bench, dict(hidden_channels=16, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, learning_rate=2e-3), **changes)
     if (key := ("by heart", cfg, steps)) in bench.kept: return bench.kept[key]
     crops = lambda seen: Batches([e for e in bench.examples if (e.split == "train") == seen], bench.stats, cfg)(0)
     (source, target), (other_source, other_target) = crops(True), crops(False)
@@ -690,9 +697,7 @@ def duel(
     **changes,          # fields to change
 ) -> pd.DataFrame:      # a row for each step
     "The history of a small training run."
-    own = dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3) | changes
-    as_given(bench, *own.keys() - changes.keys())
-    cfg = replace(bench.cfg, **own)
+    cfg = settled(bench, dict(hidden_channels=8, batch_size=4, crop_frames=64, dropout=0.0, stretch=0.0, splice_frames=0, ema_decay=0.0, learning_rate=1e-3), **changes)
     if (key := ("duel", cfg, steps)) in bench.kept: return bench.kept[key]
     state = new_state(cfg, bench.stats)
     train(state, Batches([e for e in bench.examples if e.split == "train"], bench.stats, cfg), steps=steps)
@@ -730,7 +735,7 @@ def steadier(
 ) -> Measured:
     "Is a GAN under stress, at thirty times the recipe's rate, less steady without it?"
     as_given(bench, "learning_rate", "g_steps")
-    if all(getattr(bench.cfg, name) == value for name, value in without.items()): raise ValueError(f"{without} is what the experiment compares with: turn something else")
+    if all(getattr(bench.cfg, name) == value for name, value in without.items()): raise ValueError(f"{', '.join(f'{name}={value}' for name, value in without.items())} is what the experiment compares with: turn something else")
     stress = dict(steps=80, g_steps=1, learning_rate=30 * Config().learning_rate)
     jump, end = (against(bench, figure, stress | without, stress) for figure in (jumps, last_l1))
     traces = {name: list(duel(bench, seed=0, **kind)["adversarial"]) for name, kind in {"with": stress, "without": stress | without}.items()}
@@ -755,8 +760,7 @@ def stand_in(
     gated: bool = False,         # whether the discriminator rests below the threshold
 ) -> tuple[Discriminator, list]: # and its loss at each step
     "A discriminator of 16 channels that learns to tell recorded mels from blurred ones."
-    as_given(bench, "hidden_channels", "learning_rate")
-    cfg = replace(bench.cfg, hidden_channels=16, learning_rate=4e-4, l1_weight=0.0)
+    cfg = settled(bench, dict(hidden_channels=16, learning_rate=4e-4), l1_weight=0.0)
     if (key := ("stand-in", cfg, steps, gated)) in bench.kept: return bench.kept[key]
     mels, net, losses, g = recorded(bench, frames=64), seeded_critic(cfg).train(), [], torch.Generator().manual_seed(cfg.seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=cfg.learning_rate, betas=cfg.betas)
@@ -861,8 +865,7 @@ def noise_scales(
     runs: int = 12,   # seeds, which are pooled: one run alone says next to nothing
 ) -> list[float]:     # crops, before and after 120 steps of batches of 4
     "Noise over what is common, both summed over the runs, for a generator of 8 channels."
-    as_given(bench, "hidden_channels", "crop_frames", "dropout", "stretch")
-    cfg = replace(bench.cfg, hidden_channels=8, crop_frames=64, dropout=0.0, stretch=0.0, batch_size=1)
+    cfg = settled(bench, dict(hidden_channels=8, crop_frames=64, dropout=0.0, stretch=0.0), batch_size=1)
     if (key := ("noise", cfg, crops, runs)) in bench.kept: return bench.kept[key]
     totals = torch.zeros(2, 2)  # (moment, part)
     for seed in range(cfg.seed, cfg.seed + runs):

@@ -26,7 +26,7 @@ from .features import Cache, augment, prepare_corpus
 from .losses import labels
 from .stats import Stats, measure
 from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
-from .view import SAID, Knob, Picture, View, image, mel_figure, player
+from .view import SAID, Knob, Picture, View, image, label_of, mel_figure, player
 
 # %% ../nbs/07a_cockpit.ipynb #192872ac
 @dataclass(frozen=True)
@@ -369,7 +369,7 @@ def _options(name, known, value):
     "Labelled options with `value` among them; the field's default has a tick."
     values = sorted({*known, value}) if isinstance(value, (int, float)) else known if value in known else [*known, value]
     usual = Config.__dataclass_fields__[name].default
-    return [((f"{v:g}" if isinstance(v, float) else str(v).strip("()")) + " ✓" * (v == usual), v) for v in values]
+    return [(label_of(v) + " ✓" * (v == usual), v) for v in values]
 
 def _choice(name, value):
     "A selector for a field of ANEW."

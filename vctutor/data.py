@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SOUND_ENDINGS', 'SPLITS', 'LONGEST', 'MASKS', 'ARCTIC', 'ARCTIC_SHA256', 'sounds_in', 'split_of', 'read_manifest',
-           'Pair', 'read_prompts', 'find_pairs', 'data_folder', 'default_pairs', 'with_validation', 'read_speech',
-           'read_mel', 'target_frames', 'timbre', 'warp_path', 'Example', 'prepare', 'prepare_all', 'Batches',
-           'download', 'fetch_arctic', 'arctic_folder']
+           'Pair', 'read_prompts', 'find_pairs', 'data_folder', 'default_pairs', 'with_validation', 'naming',
+           'read_speech', 'read_mel', 'target_frames', 'timbre', 'warp_path', 'Example', 'prepare', 'prepare_all',
+           'Batches', 'download', 'fetch_arctic', 'arctic_folder']
 
 # %% ../nbs/03_data.ipynb #ea3787f2
 import csv
@@ -16,6 +16,7 @@ import re
 import shutil
 import tarfile
 import unicodedata
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -180,6 +181,14 @@ def with_validation(
 # %% ../nbs/03_data.ipynb #84acb5cd
 LONGEST = 30.0  # seconds: aligning needs memory for the product of both lengths
 
+@contextmanager
+def naming(
+    path,  # of a recording
+):
+    "What is wrong with a recording is said with its name."
+    try: yield
+    except ValueError as error: raise (error if str(path) in str(error) else ValueError(f"{path}: {error}")) from None
+
 def read_speech(
     path,         # of a recording
     cfg: Config,  # uses sample_rate, win_length, hop_length and trim_db
@@ -188,8 +197,7 @@ def read_speech(
     seconds = facts_of(path, sample_rate=cfg.sample_rate).samples / cfg.sample_rate  # asked first: a recording of hours would fill the memory
     if seconds > LONGEST: raise ValueError(f"{path} is {seconds:.1f} s long; cut it into sentences of at most {LONGEST:.0f} s")
     recording = load(path, sample_rate=cfg.sample_rate)
-    try: start, end = trim(recording.wave, cfg)
-    except ValueError as error: raise ValueError(f"{path}: {error}") from None
+    with naming(path): start, end = trim(recording.wave, cfg)
     return recording.wave[start:end]
 
 def read_mel(

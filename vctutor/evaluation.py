@@ -37,7 +37,7 @@ from scipy.spatial.distance import cdist
 from .audio import LOUD, log_mel, replacing, to_wave
 from .config import Config
 from .conversion import band_match, within_full_scale
-from .data import read_speech
+from .data import naming, read_speech
 from .view import Picture, data_url, image, mel_figure, sound_bytes
 from .vocoder import from_recording
 
@@ -444,9 +444,8 @@ def evaluate(
     if not systems or not pairs: raise ValueError(f"{len(systems)} systems and {len(pairs)} sentences: need at least one of each")
     if not enrolment: raise ValueError("no enrolment recordings: name some sentences that are not scored")
     if both := sorted({p.name for p in pairs} & {p.name for p in enrolment}): raise ValueError(f"{', '.join(both)} would be scored and enrolled: a voice is recognised too well by the sound it was learned from")
-    def heard(path, judged):  # what is wrong with a recording is said with its name
-        try: return judged(chain(read_speech(path, cfg), sample_rate=cfg.sample_rate))
-        except ValueError as error: raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    def heard(path, judged):
+        with naming(path): return judged(chain(read_speech(path, cfg), sample_rate=cfg.sample_rate))
     gone = missing()
     voices = {} if "similarity to target" in gone else {f"similarity to {part}": centroid([heard(getattr(p, part), embed) for p in enrolment]) for part in ("target", "source")}
     rows = {name: [] for name in systems}

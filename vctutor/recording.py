@@ -215,10 +215,10 @@ class RecordingPage(ipywidgets.VBox):
         name, count, total = session.current, len(done), len(session.sentences)
         self.progress.value = f'<progress max="{total}" value="{count}" aria-label="sentences recorded" style="width:100%"></progress><div>{count} of {total} sentences recorded in {escape(str(session.folder))}</div>'
         self.sentence.value = f'<div role="status" style="font-size:1.6em;line-height:1.3;margin:.4em 0">{escape(session.sentences[name]) if name else "All sentences are recorded."}</div>'
-        self.shown.value = "" if take is None else self._take_html(take)
         warned = take is not None and any(f.state != "ok" for f in take.findings)
         self.keep.description = "keep anyway" if warned and usable(take.findings) else "keep"
         self.keep.disabled, self.repeat.disabled, self.skip.disabled = take is None or not usable(take.findings), take is None, name is None
+        self.shown.value = "" if take is None else self._take_html(take)  # after the buttons: whoever sees it can press them
         train = f"<div>To train on what is there: <code style=\"overflow-wrap:anywhere\">{escape(training_command(session))}</code></div>" if count else ""
         self.message.value = f'<div style="line-height:1.4"><div role="{"alert" if said.startswith("⚠") else "status"}">{escape(said)}</div>{train}</div>'
         self.goto.unobserve(self._goes, "value")

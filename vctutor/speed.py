@@ -57,7 +57,7 @@ def flop_parts(
         "discriminator forward": 2 * 2 * d,                                         # recorded and made
         "discriminator backward, weights": 2 * 2 * d,
         "discriminator backward, inputs": 2 * 2 * (d - first["discriminator"]),
-        "spectral norm": 2 * weights * (cfg.g_steps + 3) * cfg.spectral_norm}                           # a product for the singular value each time, two more for the round in training
+        "spectral norm": 2 * weights * (cfg.g_steps + 3) * cfg.spectral_norm}       # a product for the singular value each time, two more for the round in training
 
 def step_flops(
     cfg: Config,
