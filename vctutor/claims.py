@@ -1056,7 +1056,10 @@ logged("scheduler_patience_trained", "A patience of 5 is enough: 15 is not bette
 # %% ../nbs/09a_claims.ipynb #46596834
 logged("norm", "Channel norm is as good as instance and batch norm.", ENOUGH, "base-1200", "norm-instance", "norm-batch", of="norm", section="choices")
 logged("two_sided", "Labels smoothed on one side are better than on both.", HELPS, "base-1200", "two-sided", of="two_sided", section="choices")
+logged("feature_weight", "To match what the discriminator's layers see makes a better conversion.", HELPS, "features-50", "base-1200", of="feature_weight", section="choices", value=50)
+logged("discriminator_rate", "A discriminator that learns at four times the rate makes a better conversion.", HELPS, "critic-rate-4", "base-1200", of="discriminator_rate", section="choices", value=4)
 logged("dropout", "Dropout helps on sentences never heard.", HELPS, "base-1200", "no-dropout", of="dropout", section="choices")
+logged("trim_db", "Recordings learn better without the silence at their ends.", HELPS, "base-1200", "edges-kept", of="trim_db", section="choices")
 logged("crop_frames", "Crops of 128 frames are better than of 64.", HELPS, "base-1200", "crop-64", of="crop_frames", section="choices")
 logged("splice_frames", "Crops that exchange pieces make a better conversion than whole ones.", HELPS, "base-1200", "no-splice", of="splice_frames", section="choices")
 logged("cooldown", "Rates that fall to 0 make a better conversion than constant ones.", HELPS, "base-1200", "no-cooldown", "no-cooldown-seed", of="cooldown", section="choices", value=0.6)

@@ -25,7 +25,7 @@ from .data import Batches, Example, with_validation
 from .features import Cache, augment, prepare_corpus
 from .losses import labels
 from .stats import Stats, measure
-from .training import TRAINED, State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
+from .training import State, convert_mel, cooling, every, new_state, save_checkpoint, shape_distance, train, validation
 from .view import SAID, Knob, Picture, View, image, label_of, mel_figure, player
 
 # %% ../nbs/07a_cockpit.ipynb #192872ac
@@ -89,10 +89,12 @@ CHOICES = dict(  # field: options
     aligned=_SHARES,
     pitch_matched=_SHARES,
     disguised=_SHARES,
+    discriminator_rate=[0.25, 0.5, 1.0, 2.0, 4.0, 10.0],
     betas=[(0.0, 0.9), (0.5, 0.9), (0.5, 0.999), (0.9, 0.999)],
     weight_decay=[0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2],
     ema_decay=[0.0, 0.9, 0.99, 0.998, 0.999, 0.9995],
     spectral_norm=[True, False],
+    feature_weight=[0.0, 1.0, 3.0, 10.0, 30.0, 100.0],
     two_sided=[False, True],
     scheduler_factor=[0.1, 0.3, 0.5, 0.7, 0.9],
     scheduler_patience=[0, 1, 2, 5, 10, 15, 30, 1_000_000],
@@ -243,7 +245,8 @@ class Run:
         for name in LIVE:
             if getattr(old, name) != getattr(new, name): self.marks = with_mark(self.marks, Mark(self.state.step, name, getattr(old, name), getattr(new, name)))
         if old.learning_rate != new.learning_rate:
-            for name in TRAINED: getattr(self.state, f"{name}_optimizer").param_groups[0]["lr"] = new.learning_rate
+            self.state.generator_optimizer.param_groups[0]["lr"] = new.learning_rate
+            self.state.discriminator_optimizer.param_groups[0]["lr"] = new.discriminator_rate * new.learning_rate
         self.state.cfg = new
 
     def _tell(self, word):
@@ -251,7 +254,7 @@ class Run:
 
 # %% ../nbs/07a_cockpit.ipynb #aab1a2b7
 PANELS = {
-    "loss": dict(l1="L1", adversarial="adversarial", discriminator="discriminator"),
+    "loss": dict(l1="L1", adversarial="adversarial", features="features", discriminator="discriminator"),
     "gradient length": dict(generator_gradient="generator", discriminator_gradient="discriminator"),
     "mean answer": dict(d_real="D(real)", d_fake="D(fake)"),
 }
@@ -265,11 +268,13 @@ def view_curves(
     axes = figure.subplots(len(PANELS), 1, sharex=True)
     figure.subplots_adjust(left=0.105, right=0.985, top=0.95, bottom=0.08, hspace=0.22)
     steps = [row["step"] for row in history]
+    absent = {"features"} - set(history[-1] if history else ())  # without a feature_weight
     for ax, (title, lines) in zip(axes, PANELS.items()):
-        for name, label in lines.items(): ax.plot(steps, [row[name] for row in history], label=label, linewidth=1.1)
+        for name, label in lines.items():
+            if name not in absent: ax.plot(steps, [row[name] for row in history], label=label, linewidth=1.1)
         ax.set_ylabel(title)
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=8, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
+        ax.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
         if title != "mean answer":
             ax.set_yscale("log", nonpositive="mask")
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields
 # %% ../nbs/00_config.ipynb #4350f1fa
 _POSITIVE_WHOLE = """sample_rate n_mels hop_length win_length griffin_lim_iters crop_frames input_channels output_channels
     hidden_channels batch_size num_epochs g_steps""".split()
-_NOT_NEGATIVE = "splice_frames mask_bands mask_frames calibration aligned pitch_matched disguised fmin bandwidth harmonics mel_inversion_iters stretch l1_weight d_loss_threshold weight_decay scheduler_patience seed".split()
-_POSITIVE = "trim_db mel_std learning_rate max_norm".split()
+_NOT_NEGATIVE = "splice_frames mask_bands mask_frames calibration aligned pitch_matched disguised fmin bandwidth harmonics mel_inversion_iters stretch l1_weight feature_weight d_loss_threshold weight_decay scheduler_patience seed".split()
+_POSITIVE = "trim_db mel_std learning_rate discriminator_rate max_norm".split()
 _SHARE = "cooldown alpha dropout label_smoothing scheduler_factor ema_decay griffin_lim_momentum".split()
 NORMS = ("channel", "batch", "instance", "none")
 PRECISIONS = ("float32", "bfloat16")
@@ -109,6 +109,7 @@ class Config:
 
     # 06_losses
     l1_weight: float = 25.0              # weight of the L1 term beside the adversarial one
+    feature_weight: float = 0.0          # weight of the distance between the discriminator's features; 0 leaves it out
     label_smoothing: float = 0.1         # how far the label of real patches stays below 1
     d_loss_threshold: float = 0.3        # below this loss the discriminator is not updated
 
@@ -117,7 +118,8 @@ class Config:
     # 07_training
     batch_size: int = 8                  # crops in a batch
     num_epochs: int = 25                 # passes over the corpus
-    learning_rate: float = 1e-4          # of both Adam optimizers
+    learning_rate: float = 1e-4          # of Adam
+    discriminator_rate: float = 1.0      # the discriminator's learning rate over the generator's
     betas: tuple[float, float] = (0.5, 0.999)  # decay of Adam's two running averages
     weight_decay: float = 1e-5           # pull of every weight towards 0
     g_steps: int = 2                     # generator steps for each discriminator step

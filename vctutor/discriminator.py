@@ -49,11 +49,15 @@ class Discriminator(nn.Module):
             for layer in self.layers:
                 if isinstance(layer, nn.Conv1d): remove_parametrizations(layer, "weight", leave_parametrized=False)
 
-    def forward(self, mel):  # (batch, n_mels, frames) -> (batch, frames//16)
+    def forward(self, mel, *, features=False):  # (batch, n_mels, frames) -> (batch, frames//16); with `features` also a list of what each activation gave
         if mel.ndim != 3 or mel.shape[1] != self.bands:
             raise ValueError(f"mel has shape {tuple(mel.shape)}; the discriminator wants (batch, {self.bands}, frames)")
         if mel.shape[2] < 16: raise ValueError(f"mel has {mel.shape[2]} frames; the discriminator needs at least 16")
-        return self.layers(mel)[:, 0]
+        seen = []
+        for layer in self.layers:
+            mel = layer(mel)
+            if features and isinstance(layer, nn.LeakyReLU): seen.append(mel)  # (batch, channels, frames of that layer)
+        return (mel[:, 0], seen) if features else mel[:, 0]
 
     def probability(
         self,

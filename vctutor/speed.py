@@ -38,7 +38,7 @@ def conv_shapes(
 
 # %% ../nbs/07b_speed.ipynb #0ba9f081
 def flop_parts(
-    cfg: Config,  # also uses batch_size, g_steps, spectral_norm and checkpointing
+    cfg: Config,  # also uses batch_size, g_steps, spectral_norm, feature_weight and checkpointing
 ) -> dict[str, int]:  # operations of one iteration, by part
     "Floating-point operations of one iteration: two for each weight, column and product."
     shapes = conv_shapes(cfg)
@@ -53,11 +53,12 @@ def flop_parts(
         "generator backward, weights": 2 * cfg.g_steps * g,
         "generator backward, inputs": 2 * cfg.g_steps * (g - first["generator"]),   # nobody asks for the mel's gradient
         "judging what is made": 2 * cfg.g_steps * d,
+        "judging the target": 2 * cfg.g_steps * d * (cfg.feature_weight > 0),       # its features are asked for
         "through the frozen judge": 2 * cfg.g_steps * d,                            # to its input; its weights get none
         "discriminator forward": 2 * 2 * d,                                         # recorded and made
         "discriminator backward, weights": 2 * 2 * d,
         "discriminator backward, inputs": 2 * 2 * (d - first["discriminator"]),
-        "spectral norm": 2 * weights * (cfg.g_steps + 3) * cfg.spectral_norm}       # a product for the singular value each time, two more for the round in training
+        "spectral norm": 2 * weights * (cfg.g_steps * (1 + (cfg.feature_weight > 0)) + 3) * cfg.spectral_norm}       # a product for the singular value each time, two more for the round in training
 
 def step_flops(
     cfg: Config,
@@ -196,12 +197,13 @@ def state_bytes(
 
 # %% ../nbs/07b_speed.ipynb #bb86e655
 def weight_traffic(
-    cfg: Config,  # uses precision, g_steps and the widths
+    cfg: Config,  # uses precision, g_steps, feature_weight and the widths
 ) -> int:         # bytes
     "Memory traffic of the weights in one iteration with a fused Adam; activations are left out."
     generator, discriminator = (sum(w for w, _ in rows) for rows in conv_shapes(cfg).values())
     adam, clip, mean, products = 28, 12, 12, 12 if cfg.precision == "float32" else 18
     judged = 8 if cfg.precision == "float32" else 10  # the frozen judge is read twice: forward, and back to its input
+    if cfg.feature_weight: judged += judged // 2      # and once more, for the target
     return cfg.g_steps * (generator * (adam + clip + mean + products) + discriminator * judged) + discriminator * (adam + clip + products)
 
 def roof(

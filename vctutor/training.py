@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TRAINED', 'FORMAT', 'NETS', 'FRONT_END', 'State', 'narrow', 'convolution_as_product', 'transposed_as_product',
-           'unfold', 'new_state', 'descend', 'average', 'decay_at', 'through', 'fetched', 'generator_step',
+           'unfold', 'new_state', 'descend', 'average', 'decay_at', 'through', 'judged', 'fetched', 'generator_step',
            'discriminator_step', 'cooling', 'cooled', 'train', 'convert_mel', 'mel_distance', 'shape_distance',
            'validate', 'writing', 'write_checkpoint', 'save_checkpoint', 'read_checkpoint', 'load_net',
            'same_front_end', 'load_state', 'every', 'validation', 'history_table', 'saving', 'showing', 'sampling',
@@ -109,9 +109,9 @@ def new_state(
     "Fresh networks from `cfg.seed`, each with its own Adam (Kingma and Ba 2015) and its own schedule."
     torch.manual_seed(cfg.seed)
     generator, discriminator = Generator(cfg).to(device), Discriminator(cfg).to(device)
-    adam = lambda net: torch.optim.Adam(net.parameters(), lr=cfg.learning_rate, betas=cfg.betas, weight_decay=cfg.weight_decay, fused=cfg.fused or None)
+    adam = lambda net, rate: torch.optim.Adam(net.parameters(), lr=rate, betas=cfg.betas, weight_decay=cfg.weight_decay, fused=cfg.fused or None)
     plateau = lambda opt: torch.optim.lr_scheduler.ReduceLROnPlateau(opt, factor=cfg.scheduler_factor, patience=cfg.scheduler_patience)
-    g_opt, d_opt = adam(generator), adam(discriminator)
+    g_opt, d_opt = adam(generator, cfg.learning_rate), adam(discriminator, cfg.discriminator_rate * cfg.learning_rate)
     averaged = copy.deepcopy(generator).eval().requires_grad_(False)
     if cfg.unfolded:
         for net in (generator, discriminator): unfold(net)
@@ -165,6 +165,19 @@ def through(
     if cfg.precision == "float32": return net(mel)
     with torch.autocast(mel.device.type, torch.bfloat16): return net(mel).float()
 
+def judged(
+    net: nn.Module,        # the discriminator, frozen
+    made: torch.Tensor,    # (batch, n_mels, frames), normalised
+    target: torch.Tensor,  # (batch, n_mels, frames), normalised
+    cfg: Config,           # uses precision and feature_weight
+) -> tuple:                # logits of `made`; and where feature_weight asks for them, the features of both
+    "What the discriminator says of what was made, and what it saw."
+    if not cfg.feature_weight: return through(net, made, cfg), None
+    with torch.autocast(made.device.type, torch.bfloat16, enabled=cfg.precision == "bfloat16"):
+        logits, of_made = net(made, features=True)
+        with torch.no_grad(): of_target = net(target, features=True)[1]
+    return logits.float(), (of_made, of_target)
+
 def fetched(
     row: dict,  # name: number on the device
 ) -> dict:      # name: float
@@ -180,7 +193,7 @@ def generator_step(
     state.generator.train()
     state.discriminator.eval().requires_grad_(False)
     made = through(state.generator, source, state.cfg)
-    losses = generator_losses(made, target, through(state.discriminator, made, state.cfg))
+    losses = generator_losses(made, target, *judged(state.discriminator, made, target, state.cfg))
     length = descend(weighted(losses, state.cfg), state.generator, state.generator_optimizer, state.cfg.max_norm)
     average(state.averaged, state.generator, decay=decay_at(state.step, state.cfg))
     return made.detach(), fetched(losses) | dict(generator_gradient=length)
