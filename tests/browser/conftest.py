@@ -10,8 +10,11 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
+
+from vctutor.app import explorer, read_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = Path(os.environ["SHOTS"]) if "SHOTS" in os.environ else None  # folder for screenshots, to look at
@@ -67,13 +70,16 @@ def served(command, url, folder, *, cwd):
 
 @pytest.fixture(scope="session")
 def notebooks(tmp_path_factory):
-    "A copy of the notebooks, since JupyterLab saves what it opens, without their last cell, which exports; data/ is found through the package."
+    """A copy of the notebooks, since JupyterLab saves what it opens, without their last cell, which exports; data/ is found through the package.
+    In its folder widgets/ each lesson holds only what its widgets need, as in the app: that all cells run is tested page by page, without a browser."""
     folder = tmp_path_factory.mktemp("site") / "nbs"
     shutil.copytree(ROOT / "nbs", folder)
+    (folder / "widgets").mkdir()
     for path in folder.glob("*.ipynb"):
         page = json.loads(path.read_text())
         page["cells"] = [cell for cell in page["cells"] if "nbdev_export()" not in "".join(cell["source"])]
         path.write_text(json.dumps(page))
+        (folder / "widgets" / path.name).write_text(nbformat.writes(explorer(read_notebook(path))))
     return folder
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import soundfile
 from conftest import WIDTHS, nameless, shot, tracebacks, until
-from test_voice import denied, known_voice, likeness, opened, plays, record, sound_of, talking
+from test_voice import SENTENCE, denied, known_voice, likeness, opened, plays, record, sound_of, talking
 
+from vctutor.conversion import pretrained
 from vctutor.data import default_pairs, find_pairs
+from vctutor.training import read_checkpoint, write_checkpoint
 
 pytestmark = pytest.mark.xdist_group("app")  # on one worker: the tests share pages
 PAGES = ["app/converter", "app/recording", "app/cockpit", "90_view"]
@@ -119,6 +121,33 @@ def test_the_microphone_is_denied_and_a_file_is_broken(app, chromium):
     until(page, "() => (document.querySelector('[role=alert]') || {}).textContent?.includes(\"cat.wav can't be read as sound\")")
     shot(page, "app_denied")
     assert page.errors == []
+    page.context.close()
+
+
+def test_another_checkpoint_and_another_vocoder_are_heard(app, chromium):
+    header, tensors = read_checkpoint(pretrained())
+    tensors["averaged.scale"] = tensors["averaged.scale"] / 2
+    mine = app[1] / "runs" / "mine.safetensors"
+    mine.parent.mkdir()
+    write_checkpoint(mine, tensors, {name: header[name] for name in ("config", "stats")})
+    page = opened(chromium)
+    page.goto(f"{app[0]}/voila/render/app/converter.ipynb")
+    page.wait_for_selector(READY)
+    page.get_by_label("or a sentence").select_option("Will we ever forget it.")
+    page.wait_for_selector(f"audio[aria-label='{SENTENCE}']")
+    sounds, button = [], page.get_by_role("button", name="convert", exact=True)
+    for choice in (None, ("checkpoint", "runs/mine.safetensors"), ("vocoder", "hifigan"), ("checkpoint", "shipped: am_michael to af_heart")):
+        if choice: page.get_by_label(choice[0]).select_option(choice[1])
+        before = page.locator("audio[aria-label='converted']").get_attribute("src") if choice else ""
+        until(page, "() => !document.querySelector('button.mod-primary').disabled")
+        button.press("Enter")
+        until(page, "before => { const a = document.querySelector(\"audio[aria-label='converted']\"); return a && a.getAttribute('src') !== before; }", arg=before)
+        sounds.append(sound_of(page, "body", "converted")[0])
+    plays(page, "body", "converted")
+    lengths, alike = {len(wave) for wave in sounds}, [likeness(one, other) for n, one in enumerate(sounds) for other in sounds[:n]]
+    shot(page, "app_chosen")
+    assert len(lengths) == 1 and max(alike) < 0.98, alike
+    assert page.errors == [] and tracebacks(page) == []
     page.context.close()
 
 

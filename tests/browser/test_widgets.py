@@ -27,7 +27,7 @@ def opened(request, chromium):
         fronts[page] = front
         page.set_default_timeout(3 * MINUTE)
         errors = heard_errors(page)
-        if front == "lab": Lab(page, request.getfixturevalue("lab")).open(f"{name}.ipynb").run_all(600)
+        if front == "lab": Lab(page, request.getfixturevalue("lab")).open(f"widgets/{name}.ipynb").run_all(600)
         else: page.goto(f"{request.getfixturevalue('app')[0]}/voila/render/{name}.ipynb", timeout=10 * MINUTE, wait_until="domcontentloaded")
         until(page, f"n => document.body.innerText.includes('{STOPPED}') || document.querySelectorAll('.vct-explore .vct-panel img[src]').length >= n", arg=PAGES[name], timeout=3 * MINUTE)
         assert STOPPED not in page.inner_text("body")
