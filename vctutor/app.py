@@ -103,29 +103,39 @@ SKIPPED = "#| app: false"  # says of a cell that no widget needs it
 def _names(
     source: str,  # of a code cell
 ) -> tuple[set, set]:
-    "The names that a cell makes, and those that it uses, in its functions too."
-    try: table = symtable.symtable("\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines()), "cell", "exec")
-    except SyntaxError: return set(), set()
-    made = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
-    used, inner = {s.get_name() for s in table.get_symbols() if s.is_referenced()}, table.get_children()
-    while inner:
-        scope = inner.pop()
-        used |= {s.get_name() for s in scope.get_symbols() if s.is_global()}
-        inner += scope.get_children()
+    "The names that a cell makes, and those that it takes from cells before, for its functions too."
+    made, used = set(), set()
+    try: statements = ast.parse("\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())).body
+    except SyntaxError: return made, used
+    for statement in statements:
+        table = symtable.symtable(ast.unparse(statement), "statement", "exec")
+        makes = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+        takes, inner = {s.get_name() for s in table.get_symbols() if s.is_referenced()}, table.get_children()
+        while inner:
+            scope = inner.pop()
+            takes |= {s.get_name() for s in scope.get_symbols() if s.is_global()}
+            inner += scope.get_children()
+        if isinstance(statement, ast.AugAssign): takes |= makes
+        elif not isinstance(statement, (ast.Assign, ast.AnnAssign)): takes -= makes  # such as the variable of a loop
+        used |= takes - made
+        made |= makes
     return made, used
 
 def skipped(
     cells: list,  # of a lesson, with `hidden` in their metadata
 ) -> set[int]:    # their numbers
     "The cells that say that no widget needs them, and hidden ones that use what such a cell makes."
-    gone, maker = set(), {}
-    for number, cell in enumerate(cells):
-        if cell.cell_type != "code": continue
-        made, used = _names(cell.source)
-        lost = {name for name in used - made if maker.get(name) in gone}
-        if lost and not cell.metadata["hidden"]: raise ValueError(f"a widget uses {', '.join(sorted(lost))}, made by a cell that says {SKIPPED!r}: take that line away")
-        if lost or SKIPPED in cell.source.splitlines(): gone.add(number)
+    gone, maker, names = set(), {}, {number: _names(cell.source) for number, cell in enumerate(cells) if cell.cell_type == "code"}
+    for number, (made, used) in names.items():
+        lost, marked = {name for name in used if maker.get(name) in gone}, SKIPPED in cells[number].source.splitlines()
+        if (lost or marked) and not cells[number].metadata["hidden"]:
+            why = f"says {SKIPPED!r}" if marked else f"uses {', '.join(sorted(lost))}, made by one that says {SKIPPED!r}"
+            raise ValueError(f"a cell that shows a widget {why}: take that line away")
+        if lost or marked: gone.add(number)
         maker |= dict.fromkeys(made, number)
+    kept = set().union(*(made for number, (made, _) in names.items() if number not in gone))
+    for number, (_, used) in names.items():
+        if number not in gone and (late := (used & maker.keys()) - kept): raise ValueError(f"a cell that runs uses {', '.join(sorted(late))}, made later by one that says {SKIPPED!r}: take that line away")
     return gone
 
 def explorer(

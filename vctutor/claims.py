@@ -763,7 +763,7 @@ def stand_in(
     cfg = settled(bench, dict(hidden_channels=16, learning_rate=4e-4), l1_weight=0.0)
     if (key := ("stand-in", cfg, steps, gated)) in bench.kept: return bench.kept[key]
     mels, net, losses, g = recorded(bench, frames=64), seeded_critic(cfg).train(), [], torch.Generator().manual_seed(cfg.seed)
-    optimizer = torch.optim.Adam(net.parameters(), lr=cfg.learning_rate, betas=cfg.betas)
+    optimizer = torch.optim.Adam(net.parameters(), lr=cfg.discriminator_rate * cfg.learning_rate, betas=cfg.betas)
     for _ in range(steps):
         real = mels[torch.randint(len(mels), (8,), generator=g)]
         loss = discriminator_loss(*net(torch.cat([real, blurred(real)])).chunk(2), cfg)
@@ -779,6 +779,7 @@ _PULLS = ("adversarial share, untrained, %", "adversarial share, trained, %")
 @claim("l1_weight", "The weight of L1 puts sound quality first in the generator.", Rule(dict.fromkeys(_PULLS, at_most(50)), {_PULLS[0]: at_most(50)}, "the discriminator: one that has learnt pulls harder than L1"), section="losses")
 def who_pulls(bench: Bench) -> Measured:
     "What share of the gradient at a made mel is adversarial?"
+    as_given(bench, "feature_weight")
     target = recorded(bench, frames=64)[:8]
     def share(net):
         made = blurred(target).clone().requires_grad_()
@@ -1059,7 +1060,7 @@ logged("two_sided", "Labels smoothed on one side are better than on both.", HELP
 logged("feature_weight", "To match what the discriminator's layers see makes a better conversion.", HELPS, "features-50", "base-1200", of="feature_weight", section="choices", value=50)
 logged("discriminator_rate", "A discriminator that learns at four times the rate makes a better conversion.", HELPS, "critic-rate-4", "base-1200", of="discriminator_rate", section="choices", value=4)
 logged("dropout", "Dropout helps on sentences never heard.", HELPS, "base-1200", "no-dropout", of="dropout", section="choices")
-logged("trim_db", "Recordings learn better without the silence at their ends.", HELPS, "base-1200", "edges-kept", of="trim_db", section="choices")
+logged("trim_db", "Recordings without the silence at their ends make a better conversion.", HELPS, "base-1200", "edges-kept", of="trim_db", section="choices")
 logged("crop_frames", "Crops of 128 frames are better than of 64.", HELPS, "base-1200", "crop-64", of="crop_frames", section="choices")
 logged("splice_frames", "Crops that exchange pieces make a better conversion than whole ones.", HELPS, "base-1200", "no-splice", of="splice_frames", section="choices")
 logged("cooldown", "Rates that fall to 0 make a better conversion than constant ones.", HELPS, "base-1200", "no-cooldown", "no-cooldown-seed", of="cooldown", section="choices", value=0.6)

@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['KNOBS', 'CHOICES', 'LIVE', 'ANEW', 'PANELS', 'LASTING', 'CERTAIN', 'Material', 'gather', 'excerpt', 'Mark',
-           'with_mark', 'Run', 'view_curves', 'alarm', 'heard', 'view_sentence', 'Throttle', 'Cockpit', 'cockpit']
+           'with_mark', 'Run', 'view_curves', 'alarm', 'heard', 'view_sentence', 'Throttle', 'Reset', 'Cockpit',
+           'cockpit']
 
 # %% ../nbs/07a_cockpit.ipynb #7a52e115
 import atexit
+import math
 import sys
 import threading
 import time
@@ -15,7 +17,9 @@ import weakref
 from dataclasses import dataclass, replace
 from html import escape
 
+import anywidget
 import ipywidgets
+import traitlets
 from matplotlib.ticker import FuncFormatter
 
 from .audio import to_wave
@@ -268,10 +272,10 @@ def view_curves(
     axes = figure.subplots(len(PANELS), 1, sharex=True)
     figure.subplots_adjust(left=0.105, right=0.985, top=0.95, bottom=0.08, hspace=0.22)
     steps = [row["step"] for row in history]
-    absent = {"features"} - set(history[-1] if history else ())  # without a feature_weight
+    absent = {"features"}.difference(*history)  # without a feature_weight
     for ax, (title, lines) in zip(axes, PANELS.items()):
         for name, label in lines.items():
-            if name not in absent: ax.plot(steps, [row[name] for row in history], label=label, linewidth=1.1)
+            if name not in absent: ax.plot(steps, [row.get(name, math.nan) for row in history], label=label, linewidth=1.1)
         ax.set_ylabel(title)
         ax.grid(alpha=0.3)
         ax.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False)
@@ -390,6 +394,34 @@ def _alert(text):
     return f'<div role="alert" style="max-width:44em;border-left:.3em solid #c60;padding:.2em .6em;line-height:1.4">⚠ {escape(text)}</div>' if text else ""
 
 # %% ../nbs/07a_cockpit.ipynb #bb4c03d4
+_RESET = """
+function render({ model, el }) {
+  const button = document.createElement("button");
+  button.className = "lm-Widget jupyter-widgets jupyter-button widget-button";
+  Object.assign(button, { type: "button", title: model.get("tooltip"), textContent: model.get("description") });
+  button.style.width = "auto";
+  button.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab would take its keys
+  button.addEventListener("click", async () => {
+    const choices = await Promise.all(model.get("choices").map(id => model.widget_manager.get_model(id)));
+    model.set("asked", [model.get("asked")[0] + 1, ...choices.map(choice => choice.get("index"))]);
+    model.save_changes();
+  });
+  el.append(button);
+}
+export default { render };
+"""
+
+class Reset(anywidget.AnyWidget):
+    "A button that sends what the selectors show in the browser along with the press: a selector's own message may come later."
+    _esm = _RESET
+    description, tooltip = (traitlets.Unicode().tag(sync=True) for _ in range(2))
+    choices = traitlets.List(traitlets.Unicode()).tag(sync=True)        # ids of the selectors
+    asked = traitlets.List(traitlets.Int(), [0]).tag(sync=True)         # how often it was pressed, and the position of each selector
+
+    def click(self):
+        "Press it, without a browser."
+        self.asked = [self.asked[0] + 1]
+
 class Cockpit(ipywidgets.VBox):
     "The widgets of one run."
     def __init__(
@@ -399,14 +431,14 @@ class Cockpit(ipywidgets.VBox):
         least: float = 2.0,  # seconds between two redraws of the curves
     ):
         self.run, self.piece = run, excerpt(run.material.held[0])
-        self.painting, self.syncing, self.refused = threading.RLock(), False, ""
+        self.acting, self.painting, self.syncing, self.refused = threading.RLock(), threading.RLock(), threading.local(), ""
         self.said, self.spoken, self.began = (time.perf_counter(), run.state.step), None, run.wanted
         button = lambda name, tip, act: self._button(name, tip, act)
         self.buttons = dict(
             start=button("start", "train on, from where the run stands", lambda: run.start()),
             pause=button("pause", "stop after the step under way", lambda: run.pause(wait=False)),
             step=button("step", "do a single step", lambda: run.start(1)),
-            reset=button("reset", "begin anew, with every knob and selector as it stands", self.begin_anew),
+            reset=Reset(description="reset", tooltip="begin anew, with every knob and selector as it stands"),
             back=button("knobs back to the start", "put the six knobs back where this run began", lambda: run.turn(**{n: getattr(run.first, n) for n in LIVE})),
             recipe=button("all six to the recipe's numbers", "put the six knobs to their defaults", lambda: run.turn(**{n: getattr(Config(), n) for n in LIVE})))
         self.knobs = {name: _knob(name, getattr(run.wanted, name)) for name in LIVE}
@@ -425,6 +457,8 @@ class Cockpit(ipywidgets.VBox):
         super().__init__([row(controls, seen), self.sentence, row(source, self.sound, target)])
         self.fold.observe(lambda change: setattr(selectors.layout, "display", "flex" if change["new"] else "none"), "value")
         for name, knob in self.knobs.items(): knob.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+        self.buttons["reset"].choices = [choice.model_id for choice in self.choices.values()]
+        self.buttons["reset"].observe(self._asked, "asked")
         self.throttles = dict(status=Throttle(self._say, least=0.5, share=0.02), curves=Throttle(self._draw, least=least, share=0.04), sentence=Throttle(self._speak, least=5 * least, share=0.02))
         run.watchers.append(self)
         self("turned")
@@ -440,6 +474,11 @@ class Cockpit(ipywidgets.VBox):
         "Reset with every knob and selector as it stands."
         self.run.reset(**{name: choice.value for name, choice in self.choices.items()})
 
+    def _asked(self, change):
+        "Put the selectors where the browser has them, and reset."
+        for choice, position in zip(self.choices.values(), change["new"][1:]): choice.index = position
+        self._try(self.begin_anew)
+
     def close(self):
         "Take the widgets off the page; the run goes on."
         if self in self.run.watchers: self.run.watchers.remove(self)
@@ -452,24 +491,27 @@ class Cockpit(ipywidgets.VBox):
 
     def _try(self, act):
         "Do it, or say why it can't be done."
-        self.refused = ""
-        try: act()
-        except ValueError as error: self.refused = str(error)
-        with self.painting: self._say()
+        with self.acting:
+            self.refused = ""
+            try: act()
+            except ValueError as error: self.refused = str(error)
+            with self.painting: self._say()
 
     def _moved(self, name, value):
-        if not self.syncing: self._try(lambda: self.run.turn(**{name: value}))
+        if not self._syncs(): self._try(lambda: self.run.turn(**{name: value}))
+
+    def _syncs(self): return getattr(self.syncing, "on", False)  # in this thread: what moves now is no wish
 
     def _sync(self):
         "Put sliders and selectors where the run stands."
-        self.syncing = True
+        self.syncing.on = True
         try:
             for name, widget in (self.knobs | self.choices).items():
                 value = getattr(self.run.wanted, name)
                 if name in self.knobs: widget.make_room(value)
                 elif value not in [v for _, v in widget.options]: widget.options = _options(name, [v for _, v in widget.options], value)
                 if name in self.knobs or value != getattr(self.began, name): widget.value = value
-        finally: self.syncing, self.began = False, self.run.wanted
+        finally: self.syncing.on, self.began = False, self.run.wanted
 
     def _say(self):
         run, (since, before) = self.run, self.said

@@ -705,8 +705,9 @@ def write_report(
             f"<p>Distance in the smooth shape of the spectrum to the aligned target; lower is nearer. Melody does not count.</p>{table.to_html(float_format='%.2f', border=0)}"]
     if history is not None:
         smooth = history.rolling(20, min_periods=1).mean()
+        losses = {"L1, normalised": "l1", "adversarial": "adversarial", "features": "features", "discriminator": "discriminator"}
         body += ["<h2>Training</h2><div class=row>",
-            image(curves({"L1, normalised": smooth["l1"], "adversarial": smooth["adversarial"], "discriminator": smooth["discriminator"]}, x="step", y="loss (mean of 20 steps)"), "losses"),
+            image(curves({label: smooth[name] for label, name in losses.items() if name in smooth}, x="step", y="loss (mean of 20 steps)"), "losses"),
             image(curves({"D(real)": smooth["d_real"], "D(fake)": smooth["d_fake"]}, x="step", y="probability"), "what the discriminator thinks"), "</div>"]
     for e in progress(held, desc="report"):
         pair = by_name[e.name]

@@ -203,7 +203,7 @@ def weight_traffic(
     generator, discriminator = (sum(w for w, _ in rows) for rows in conv_shapes(cfg).values())
     adam, clip, mean, products = 28, 12, 12, 12 if cfg.precision == "float32" else 18
     judged = 8 if cfg.precision == "float32" else 10  # the frozen judge is read twice: forward, and back to its input
-    if cfg.feature_weight: judged += judged // 2      # and once more, for the target
+    if cfg.feature_weight: judged += 4 if cfg.precision == "float32" else 8  # once more for the target, rounded anew
     return cfg.g_steps * (generator * (adam + clip + mean + products) + discriminator * judged) + discriminator * (adam + clip + products)
 
 def roof(

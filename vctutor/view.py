@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+import threading
 import time
 import warnings
 from dataclasses import MISSING, dataclass, fields, replace
@@ -369,17 +370,21 @@ def explore(
         values = {name: s.value for name, s in sliders.items()}
         return values | {other: values[name] for name, others in linked.items() for other in others}
 
+    one = threading.RLock()  # JupyterLab may call for a slider in one thread and for the button in another
+
     def moved(_):
-        try: changed = replace(cfg, **changes())
-        except ValueError as error: panel.refused = str(error)
-        else: panel.show(view(changed))
+        with one:  # the sliders are read inside: who draws last, draws where they stand
+            try: changed = replace(cfg, **changes())
+            except ValueError as error: panel.refused = str(error)
+            else: panel.show(view(changed))
 
     def back(_):
-        for name, s in sliders.items():
-            s.unobserve(moved, "value")
-            s.value = getattr(cfg, name)
-            s.observe(moved, "value")
-        moved(None)
+        with one:
+            for name, s in sliders.items():
+                s.unobserve(moved, "value")
+                s.value = getattr(cfg, name)
+                s.observe(moved, "value")
+            moved(None)
 
     panel.show(first)
     for s in sliders.values(): s.observe(moved, "value")

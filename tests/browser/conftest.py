@@ -100,13 +100,31 @@ def app(notebooks, tmp_path_factory):
     with served(command, f"http://127.0.0.1:{port}/", tmp_path_factory.mktemp("app"), cwd=home): yield f"http://127.0.0.1:{port}", home
 
 
+STARTED = []  # browsers that are open
+
+
 @contextmanager
 def browser(*flags):
     "A Chromium with some more flags."
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *flags])
+        STARTED.append(started)
         try: yield started
-        finally: started.close()
+        finally:
+            STARTED.remove(started)
+            started.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    "With a test that fails, what its pages say is reported, and where SHOTS names a folder they are drawn."
+    report = yield
+    if report.failed and call.when == "call":
+        for n, page in enumerate(page for started in STARTED for context in started.contexts for page in context.pages):
+            focus = "document.activeElement && document.activeElement.outerHTML.slice(0, 300)"
+            report.sections.append((f"page {n}, {page.url}", f"{page.inner_text('body')[-3000:]}\nfocus: {page.evaluate(focus)}"))
+            shot(page, f"failed_{item.name}_{n}")
+    return report
 
 
 def heard_errors(page):

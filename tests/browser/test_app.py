@@ -128,7 +128,7 @@ def test_another_checkpoint_and_another_vocoder_are_heard(app, chromium):
     header, tensors = read_checkpoint(pretrained())
     tensors["averaged.scale"] = tensors["averaged.scale"] / 2
     mine = app[1] / "runs" / "mine.safetensors"
-    mine.parent.mkdir()
+    mine.parent.mkdir(exist_ok=True)
     write_checkpoint(mine, tensors, {name: header[name] for name in ("config", "stats")})
     page = opened(chromium)
     page.goto(f"{app[0]}/voila/render/app/converter.ipynb")
