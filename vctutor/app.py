@@ -20,7 +20,6 @@ from pathlib import Path
 
 import vctutor
 
-
 # %% ../nbs/93_app.ipynb #f47f0bc5
 def site() -> Path:
     "The folder of the notebooks."

@@ -76,10 +76,9 @@ def notebooks(tmp_path_factory):
     shutil.copytree(ROOT / "nbs", folder)
     (folder / "widgets").mkdir()
     for path in folder.glob("*.ipynb"):
-        page = json.loads(path.read_text())
-        page["cells"] = [cell for cell in page["cells"] if "nbdev_export()" not in "".join(cell["source"])]
-        path.write_text(json.dumps(page))
-        (folder / "widgets" / path.name).write_text(nbformat.writes(explorer(read_notebook(path))))
+        page = read_notebook(path)
+        page.cells = [cell for cell in page.cells if "nbdev_export()" not in cell.source]
+        for place, shown in ((path, page), (folder / "widgets" / path.name, explorer(page))): nbformat.write(shown, place)
     return folder
 
 
