@@ -20,6 +20,7 @@ lab: .venv/installed    ## open the notebooks
 app: .venv/installed     ## the converter and the explorers as web pages, on this machine only
 	$(BIN)/vctutor-app
 
+# Tests of one group share a page, so they must run in one process: with pytest 9.2, pytest-xdist 3.8 does not see groups (its issue 1386).
 test-browser: .venv/browser  ## move every widget in a real browser
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup tests/browser
 
@@ -34,9 +35,11 @@ notebooks: .venv/eval   ## export, run and clean the notebooks, write README.md
 	$(BIN)/nbdev_clean
 	$(BIN)/python .ci/readme.py
 
+# librosa is imported here because numba then compiles parts of it into files: two processes that do so at once can mix theirs, and crash (numba's issue 10128).
 .venv/installed: settings.ini setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -c "import librosa.sequence, librosa.core.pitch, librosa.effects"
 	touch $@
 
 .venv/eval: .venv/installed

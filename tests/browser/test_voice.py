@@ -114,7 +114,7 @@ def lab_page(lab, chromium):
     return page
 
 
-def test_a_known_voice_is_recorded_converted_and_played(lab_page):
+def test_a_known_voice_is_recorded_converted_played_and_downloaded(lab_page):
     page = lab_page
     record(page, PAGE, 2.2)
     page.wait_for_selector(f"{PAGE} audio[aria-label='recording']")
@@ -127,10 +127,6 @@ def test_a_known_voice_is_recorded_converted_and_played(lab_page):
     assert len(source) == len(converted) and likeness(converted, source) < 0.5, likeness(converted, source)
     plays(page, PAGE, "converted")
     assert page.locator(f"{PAGE} button", has_text="convert").is_disabled()  # nothing new to convert
-
-
-def test_the_download_is_what_is_heard(lab_page):
-    page = lab_page
     with page.expect_download() as waiting: page.locator(f"{PAGE} .vct-download").click()
     heard, rate = sound_of(page, PAGE, "converted")
     saved, saved_rate = soundfile.read(waiting.value.path(), dtype="float32")
