@@ -543,9 +543,10 @@ class SoundChooser(ipywidgets.VBox):
             there = at_rate(recording, sample_rate=self.cfg.sample_rate)
             shown = findings_html(findings)
             if usable(findings): shown = comparison({name: within_full_scale(there.wave)[0]}, self.cfg).data + shown
-        except Exception as error: self.shown.value, self.recording = _alert(in_words(error)), None
-        else: self.name, self.shown.value, self.recording = name, shown, recording if usable(findings) else None
+        except Exception as error: shown, self.recording = _alert(in_words(error)), None
+        else: self.name, self.recording = name, recording if usable(findings) else None
         self.takes += 1
+        self.shown.value = shown  # after the button that waits for a sound: whoever sees it can press
 
 # %% ../nbs/08b_voice.ipynb #84aed1cf
 def _bar(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from vctutor.app import explorer, read_notebook
 
@@ -138,6 +138,12 @@ def heard_errors(page):
 def until(page, said, *, arg=None, timeout=None):
     "Wait until a function of the page is true, looking ten times a second: at every frame, as Playwright does by itself, the browser takes the core that the page's kernel needs."
     page.wait_for_function(said, arg=arg, timeout=timeout, polling=100)
+
+
+def pressed(button, key="Enter"):
+    "Press a button by keyboard, as soon as that can be done: what is pressed on one that is disabled is lost, and Playwright waits only before it clicks."
+    expect(button).to_be_enabled(timeout=120_000)
+    button.press(key)
 
 
 def tracebacks(page):

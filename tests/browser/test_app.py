@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import WIDTHS, nameless, shot, tracebacks, until
+from conftest import WIDTHS, nameless, pressed, shot, tracebacks, until
+from playwright.sync_api import expect
 from test_voice import SENTENCE, denied, known_voice, likeness, opened, plays, record, sound_of, talking
 
 from vctutor.conversion import pretrained
@@ -95,7 +96,8 @@ def test_from_opening_to_a_converted_recording(app, chromium):
     page.get_by_role("button", name="save on this machine").click()
     until(page, "() => document.body.innerText.includes('exists already')")
     shot(page, "app_converted_wide")
-    assert convert.is_disabled() and nameless(page) == [] and page.errors == []
+    expect(convert).to_be_disabled()
+    assert nameless(page) == [] and page.errors == []
     page.context.close()
 
 
@@ -105,7 +107,7 @@ def test_a_converted_sentence_fits_a_phone(app, chromium):
     page.wait_for_selector(READY)
     page.get_by_label("or a sentence").select_option("Will we ever forget it.")
     page.wait_for_selector("audio[aria-label='arctic_a0005']")
-    page.get_by_role("button", name="convert").press("Space")
+    pressed(page.get_by_role("button", name="convert"), "Space")
     page.wait_for_selector(".vct-download")
     shot(page, "app_converted_phone")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -139,8 +141,7 @@ def test_another_checkpoint_and_another_vocoder_are_heard(app, chromium):
     for choice in (None, ("checkpoint", "runs/mine.safetensors"), ("vocoder", "hifigan"), ("checkpoint", "shipped: am_michael to af_heart")):
         if choice: page.get_by_label(choice[0]).select_option(choice[1])
         before = page.locator("audio[aria-label='converted']").get_attribute("src") if choice else ""
-        until(page, "() => !document.querySelector('button.mod-primary').disabled")
-        button.press("Enter")
+        pressed(button)
         until(page, "before => { const a = document.querySelector(\"audio[aria-label='converted']\"); return a && a.getAttribute('src') !== before; }", arg=before)
         sounds.append(sound_of(page, "body", "converted")[0])
     plays(page, "body", "converted")
@@ -195,7 +196,7 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
         if n == 0:
             shot(page, "app_take_phone")
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") and nameless(page) == []
-            page.get_by_role("button", name="repeat").press("Enter")
+            pressed(page.get_by_role("button", name="repeat"))
             page.wait_for_selector("img[alt='mel of the take']", state="detached")
             until(page, "() => document.activeElement.closest('.vct-mic')")  # the keyboard is at the record button
             record(page, "body", 2.0)
@@ -208,7 +209,7 @@ def test_two_sentences_are_recorded_and_it_goes_on_after_a_reload(app, chromium)
     stands_at(2)
     begin()
     stands_at(2)
-    assert "2 of 100 sentences recorded" in page.inner_text("body")
+    until(page, "() => document.body.innerText.includes('2 of 100 sentences recorded')")
     shot(page, "app_recording_phone")
     folder = app[1] / "recordings" / "tester"
     kept = find_pairs(folder, pairs[0].target.parent)

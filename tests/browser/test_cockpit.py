@@ -86,7 +86,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
     enabled(page, "train on").press("Enter")                       # by keyboard
     enabled(page, "stop after")
     until_step(page, before + 20)
-    button(page, "stop after").press("Enter")
+    enabled(page, "stop after").press("Enter")
     enabled(page, "train on")
     assert "paused" in status(page).inner_text()
     paused = step(page)
@@ -135,7 +135,7 @@ def test_runs_is_paused_turned_and_goes_on(page):
     if page.where == "app": assert nameless(page) == []                # JupyterLab has controls of its own
 
     if page.where == "lab":                                        # loaded anew, while it runs
-        button(page, "train on").press("Enter")
+        enabled(page, "train on").press("Enter")
         enabled(page, "stop after")
         Lab(page, page.address).js("await window.jupyterapp.commands.execute('docmanager:save');")
         Lab(page, page.address).open(PAGE)
@@ -158,11 +158,11 @@ def test_runs_is_paused_turned_and_goes_on(page):
     page.set_viewport_size(dict(width=WIDTHS["wide"], height=900))
 
     for kind in ("aligned", "pitch_matched", "disguised"): page.get_by_label(kind, exact=True).last.select_option("0")
-    button(page, "begin anew").press("Enter")
+    enabled(page, "begin anew").press("Enter")
     page.locator("[role=alert]:visible", has_text="some kind of source is needed").first.wait_for()
     shot(page, f"cockpit_{page.where}_refused")
     page.get_by_label("aligned", exact=True).last.select_option("1")
-    button(page, "begin anew").press("Enter")
+    enabled(page, "begin anew").press("Enter")
     until(page, "() => [...document.querySelectorAll('.widget-html')].some(e => e.textContent.includes('not started, step 0 of'))")
     assert not page.errors, page.errors
     assert tracebacks(page) == []

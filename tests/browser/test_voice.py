@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import WIDTHS, Lab, browser, heard_errors, shot, tracebacks, until
+from conftest import WIDTHS, Lab, browser, heard_errors, pressed, shot, tracebacks, until
+from playwright.sync_api import expect
 
 from vctutor.data import default_pairs
 
@@ -120,13 +121,13 @@ def test_a_known_voice_is_recorded_converted_played_and_downloaded(lab_page):
     page.wait_for_selector(f"{PAGE} audio[aria-label='recording']")
     wave, rate = sound_of(page, PAGE, "recording")
     assert known_voice(wave, rate) > 0.8, known_voice(wave, rate)
-    page.locator(f"{PAGE} button", has_text="convert").press("Enter")
+    pressed(page.locator(f"{PAGE} button", has_text="convert"))
     page.wait_for_selector(f"{PAGE} .vct-download")
     shot(page, "lab_converted")
     source, converted = (sound_of(page, PAGE, label)[0] for label in ("source", "converted"))
     assert len(source) == len(converted) and likeness(converted, source) < 0.5, likeness(converted, source)
     plays(page, PAGE, "converted")
-    assert page.locator(f"{PAGE} button", has_text="convert").is_disabled()  # nothing new to convert
+    expect(page.locator(f"{PAGE} button", has_text="convert")).to_be_disabled()  # nothing new to convert
     with page.expect_download() as waiting: page.locator(f"{PAGE} .vct-download").click()
     heard, rate = sound_of(page, PAGE, "converted")
     saved, saved_rate = soundfile.read(waiting.value.path(), dtype="float32")
@@ -154,7 +155,7 @@ def test_a_broken_file_is_refused_in_words(lab_page):
     page = lab_page
     choose_file(page, "broken.wav", b"RIFF" + bytes(range(256)) * 20)
     until(page, "scope => (document.querySelector(`${scope} [role=alert]`) || {}).textContent?.includes(\"broken.wav can't be read as sound\")", arg=PAGE)
-    assert page.locator(f"{PAGE} button", has_text="convert").is_disabled()
+    expect(page.locator(f"{PAGE} button", has_text="convert")).to_be_disabled()
     shot(page, "lab_broken")
 
 
@@ -169,7 +170,7 @@ def test_a_good_file_is_taken(lab_page, tmp_path):
     choose_file(page, "good.wav", write_sentence(tmp_path / "good.wav").read_bytes())
     page.wait_for_selector(f"{PAGE} audio[aria-label='good']")
     assert page.locator(f"{PAGE} [role=alert]").count() == 0
-    assert not page.locator(f"{PAGE} button", has_text="convert").is_disabled()
+    expect(page.locator(f"{PAGE} button", has_text="convert")).to_be_enabled()
 
 
 def test_no_error_in_the_console(lab_page):
