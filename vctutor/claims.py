@@ -882,7 +882,7 @@ def noise_scales(
     bench.kept[key] = (totals[:, 0] / totals[:, 1]).tolist()
     return bench.kept[key]
 
-@claim("batch_size", "The batch balances memory and stability.", Rule(dict.fromkeys(_NOISE, (1 / 4, 4)), {_NOISE[0]: (1 / 4, 4)}, "how long the training has run: the noise grows"), section="training")
+@claim("batch_size", "The batch balances memory and stability.", Rule(dict.fromkeys(_NOISE, (1 / 4, 4)), {_NOISE[0]: (1 / 4, 4)}, "how long the training has run"), section="training")
 def batch_balance(bench: Bench) -> Measured:
     "Is the batch about as large as the noise scale?"
     return Measured({name: bench.cfg.batch_size / scale for name, scale in zip(_NOISE, noise_scales(bench))}, "12 runs, 32 crops of 64 frames each, from 8 sentences, width 8")
