@@ -23,7 +23,7 @@ app: .venv/installed     ## the converter and the explorers as web pages, on thi
 
 # Tests of one group share a page, so they must run in one process: with pytest 9.2, pytest-xdist 3.8 does not see groups (its issue 1386).
 test-browser: .venv/browser  ## move every widget in a real browser; TIMES=10 does so ten times, or until a test fails
-	for time in $$(seq $(TIMES)); do $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/browser || exit 1; done
+	times=$$(seq $(TIMES)) && for time in $$times; do $(BIN)/python -m pytest -q -n auto --dist loadgroup tests/browser || exit 1; done
 
 pretrained: .venv/installed  ## make the shipped checkpoint again, in runs/pretrained
 	$(BIN)/vctutor-demo --out runs/pretrained --preset small --steps 8000 --set "splice_frames=16 mask_bands=10 mask_frames=6 fused=true unfolded=true" --resume
